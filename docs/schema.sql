@@ -1,0 +1,823 @@
+-- The schema as it stands after all migrations, read from PostgreSQL's catalogue. This file is generated:
+-- `make update` writes it anew. It is for reading; the migrations make the database.
+
+-- Roles: memberintel_app (login), memberintel_budget, memberintel_operator, memberintel_owner (login), memberintel_reader, memberintel_search, memberintel_service
+
+CREATE TABLE audit_event (
+    audit_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    tenant_id uuid NOT NULL,
+    at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    actor text NOT NULL,
+    action text NOT NULL,
+    subject text NOT NULL,
+    detail jsonb NOT NULL DEFAULT '{}'::jsonb,
+    PRIMARY KEY (audit_id)
+);
+CREATE INDEX audit_event_tenant ON public.audit_event USING btree (tenant_id, at);
+
+CREATE TABLE connection (
+    connection_id uuid NOT NULL DEFAULT gen_random_uuid(),
+    tenant_id uuid NOT NULL,
+    pipeline_type text NOT NULL,
+    source_account_id text NOT NULL DEFAULT ''::text,
+    livemode boolean NOT NULL DEFAULT false,
+    credential_kind text NOT NULL DEFAULT ''::text,
+    state text NOT NULL DEFAULT 'pending'::text,
+    generation bigint NOT NULL DEFAULT 1,
+    mapping_version integer NOT NULL DEFAULT 0,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    connected_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    disconnected_at timestamp with time zone,
+    last_attempt_at timestamp with time zone,
+    last_success_at timestamp with time zone,
+    last_error text,
+    last_error_kind text,
+    last_error_cause text,
+    consecutive_failures integer NOT NULL DEFAULT 0,
+    response_ms integer,
+    next_sync_at timestamp with time zone,
+    refetch_due_at timestamp with time zone,
+    not_permitted text[] NOT NULL DEFAULT '{}'::text[],
+    UNIQUE (tenant_id, connection_id),
+    UNIQUE (tenant_id, pipeline_type),
+    PRIMARY KEY (connection_id),
+    FOREIGN KEY (tenant_id) REFERENCES tenant(tenant_id),
+    CHECK ((pipeline_type = ANY (ARRAY['stripe'::text, 'memberpress'::text, 'website'::text]))),
+    CHECK ((state = ANY (ARRAY['pending'::text, 'connected'::text, 'degraded'::text, 'failed'::text, 'paused'::text, 'disconnected'::text])))
+);
+CREATE UNIQUE INDEX connection_account ON public.connection USING btree (pipeline_type, source_account_id, livemode) WHERE ((source_account_id <> ''::text) AND (state <> 'disconnected'::text));
+CREATE INDEX connection_refetch_due ON public.connection USING btree (refetch_due_at) WHERE (refetch_due_at IS NOT NULL);
+CREATE INDEX connection_route ON public.connection USING btree (pipeline_type, source_account_id);
+CREATE INDEX connection_sync_due ON public.connection USING btree (next_sync_at) WHERE (next_sync_at IS NOT NULL);
+
+CREATE TABLE connection_secret (
+    tenant_id uuid NOT NULL,
+    connection_id uuid NOT NULL,
+    name text NOT NULL,
+    sealed bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    PRIMARY KEY (connection_id, name),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connection(tenant_id, connection_id) ON DELETE CASCADE
+);
+
+CREATE TABLE content_rules (
+    tenant_id uuid NOT NULL,
+    source_platform text NOT NULL,
+    source_account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    source_id text NOT NULL,
+    source_api_version text NOT NULL DEFAULT ''::text,
+    raw jsonb,
+    observed_at timestamp with time zone NOT NULL,
+    observed_until timestamp with time zone NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_verified_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    synced_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_event_id text,
+    deleted_at timestamp with time zone,
+    delete_reason text,
+    title text,
+    rule_type text,
+    target text,
+    plan_source_ids text[] NOT NULL DEFAULT '{}'::text[],
+    active boolean,
+    PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
+    CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
+    CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text])))
+);
+
+CREATE TABLE customer_brain.site_profile (
+    tenant_id uuid NOT NULL,
+    version integer NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    niche text,
+    audience text,
+    positioning text,
+    pricing_patterns jsonb,
+    content_patterns jsonb,
+    evidence jsonb,
+    changes jsonb,
+    model text,
+    prompt_version text,
+    PRIMARY KEY (tenant_id, version)
+);
+
+CREATE TABLE invoices (
+    tenant_id uuid NOT NULL,
+    source_platform text NOT NULL,
+    source_account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    source_id text NOT NULL,
+    source_api_version text NOT NULL DEFAULT ''::text,
+    raw jsonb,
+    observed_at timestamp with time zone NOT NULL,
+    observed_until timestamp with time zone NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_verified_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    synced_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_event_id text,
+    deleted_at timestamp with time zone,
+    delete_reason text,
+    number text,
+    member_source_id text,
+    subscription_source_id text,
+    intent_source_id text,
+    payment_source_id text,
+    status text,
+    native_status text,
+    billing_reason text,
+    currency text,
+    amount_due_minor bigint,
+    amount_paid_minor bigint,
+    amount_remaining_minor bigint,
+    subtotal_minor bigint,
+    total_minor bigint,
+    attempt_count integer,
+    period_start timestamp with time zone,
+    period_end timestamp with time zone,
+    due_at timestamp with time zone,
+    finalized_at timestamp with time zone,
+    paid_at timestamp with time zone,
+    voided_at timestamp with time zone,
+    next_attempt_at timestamp with time zone,
+    allocations_known boolean,
+    metadata jsonb NOT NULL DEFAULT '{}'::jsonb,
+    PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
+    CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
+    CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text]))),
+    CHECK ((status = ANY (ARRAY['draft'::text, 'open'::text, 'paid'::text, 'uncollectible'::text, 'void'::text])))
+);
+CREATE INDEX invoices_intent ON public.invoices USING btree (tenant_id, intent_source_id) WHERE (intent_source_id IS NOT NULL);
+CREATE INDEX invoices_member ON public.invoices USING btree (tenant_id, member_source_id);
+CREATE INDEX invoices_payment ON public.invoices USING btree (tenant_id, payment_source_id) WHERE (payment_source_id IS NOT NULL);
+CREATE INDEX invoices_subscription ON public.invoices USING btree (tenant_id, subscription_source_id);
+
+CREATE TABLE members (
+    tenant_id uuid NOT NULL,
+    source_platform text NOT NULL,
+    source_account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    source_id text NOT NULL,
+    source_api_version text NOT NULL DEFAULT ''::text,
+    raw jsonb,
+    observed_at timestamp with time zone NOT NULL,
+    observed_until timestamp with time zone NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_verified_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    synced_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_event_id text,
+    deleted_at timestamp with time zone,
+    delete_reason text,
+    id bigint NOT NULL GENERATED BY DEFAULT AS IDENTITY,
+    email text,
+    name text,
+    phone text,
+    address jsonb,
+    description text,
+    currency text,
+    metadata jsonb NOT NULL DEFAULT '{}'::jsonb,
+    signup_at timestamp with time zone,
+    member_number text,
+    join_date date,
+    membership_type text,
+    preferred_court text,
+    skill_level text,
+    emergency_contact_name text,
+    emergency_contact_phone text,
+    membership_status text NOT NULL DEFAULT 'none'::text,
+    plan_source_id text,
+    access_until timestamp with time zone,
+    lifetime boolean NOT NULL DEFAULT false,
+    last_activity_at timestamp with time zone,
+    person_id uuid,
+    sort_name text GENERATED ALWAYS AS (lower("left"(COALESCE(name, ''::text), 200))) STORED,
+    email_l text GENERATED ALWAYS AS (lower("left"(COALESCE(email, ''::text), 320))) STORED,
+    search_text text GENERATED ALWAYS AS (lower((("left"(COALESCE(name, ''::text), 120) || ' '::text) || "left"(COALESCE(email, ''::text), 200)))) STORED,
+    PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
+    CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
+    CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text])))
+);
+CREATE INDEX members_email ON public.members USING btree (tenant_id, email_l, id);
+CREATE INDEX members_metadata ON public.members USING gin (tenant_id, metadata jsonb_path_ops);
+CREATE INDEX members_plan ON public.members USING btree (tenant_id, plan_source_id, membership_status, sort_name, id);
+CREATE INDEX members_search ON public.members USING gin (tenant_id, search_text gin_trgm_ops);
+CREATE INDEX members_sort ON public.members USING btree (tenant_id, sort_name, id) INCLUDE (search_text, membership_status, plan_source_id);
+CREATE INDEX members_status ON public.members USING btree (tenant_id, membership_status, sort_name, id);
+
+CREATE TABLE payment_allocations (
+    tenant_id uuid NOT NULL,
+    source_platform text NOT NULL,
+    source_account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    source_id text NOT NULL,
+    source_api_version text NOT NULL DEFAULT ''::text,
+    raw jsonb,
+    observed_at timestamp with time zone NOT NULL,
+    observed_until timestamp with time zone NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_verified_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    synced_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_event_id text,
+    deleted_at timestamp with time zone,
+    delete_reason text,
+    invoice_source_id text,
+    payment_source_id text,
+    intent_source_id text,
+    amount_minor bigint,
+    currency text,
+    is_default boolean,
+    status text,
+    native_status text,
+    paid_at timestamp with time zone,
+    PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
+    CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
+    CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text]))),
+    CHECK ((status = ANY (ARRAY['open'::text, 'paid'::text, 'canceled'::text])))
+);
+CREATE INDEX payment_allocations_intent ON public.payment_allocations USING btree (tenant_id, intent_source_id) WHERE (intent_source_id IS NOT NULL);
+CREATE INDEX payment_allocations_invoice ON public.payment_allocations USING btree (tenant_id, invoice_source_id);
+CREATE INDEX payment_allocations_payment ON public.payment_allocations USING btree (tenant_id, payment_source_id) WHERE (payment_source_id IS NOT NULL);
+
+CREATE TABLE payment_intents (
+    tenant_id uuid NOT NULL,
+    source_platform text NOT NULL,
+    source_account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    source_id text NOT NULL,
+    source_api_version text NOT NULL DEFAULT ''::text,
+    raw jsonb,
+    observed_at timestamp with time zone NOT NULL,
+    observed_until timestamp with time zone NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_verified_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    synced_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_event_id text,
+    deleted_at timestamp with time zone,
+    delete_reason text,
+    member_source_id text,
+    payment_source_id text,
+    amount_minor bigint,
+    amount_received_minor bigint,
+    currency text,
+    status text,
+    native_status text,
+    canceled_at timestamp with time zone,
+    failure_code text,
+    description text,
+    metadata jsonb NOT NULL DEFAULT '{}'::jsonb,
+    PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
+    CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
+    CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text]))),
+    CHECK ((status = ANY (ARRAY['pending'::text, 'processing'::text, 'requires_capture'::text, 'succeeded'::text, 'canceled'::text])))
+);
+CREATE INDEX payment_intents_payment ON public.payment_intents USING btree (tenant_id, payment_source_id) WHERE (payment_source_id IS NOT NULL);
+
+CREATE TABLE plans (
+    tenant_id uuid NOT NULL,
+    source_platform text NOT NULL,
+    source_account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    source_id text NOT NULL,
+    source_api_version text NOT NULL DEFAULT ''::text,
+    raw jsonb,
+    observed_at timestamp with time zone NOT NULL,
+    observed_until timestamp with time zone NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_verified_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    synced_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_event_id text,
+    deleted_at timestamp with time zone,
+    delete_reason text,
+    level text,
+    product_source_id text,
+    name text,
+    description text,
+    active boolean,
+    billing_type text,
+    amount_minor bigint,
+    unit_amount_decimal numeric,
+    currency text,
+    interval_unit text,
+    interval_count integer,
+    usage_type text,
+    billing_scheme text,
+    metadata jsonb NOT NULL DEFAULT '{}'::jsonb,
+    PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
+    CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
+    CHECK ((billing_type = ANY (ARRAY['one_time'::text, 'recurring'::text]))),
+    CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text]))),
+    CHECK ((interval_unit = ANY (ARRAY['day'::text, 'week'::text, 'month'::text, 'year'::text]))),
+    CHECK ((level = ANY (ARRAY['product'::text, 'price'::text])))
+);
+
+CREATE TABLE quarantine (
+    tenant_id uuid NOT NULL,
+    quarantine_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    connection_id uuid NOT NULL,
+    pipeline_type text NOT NULL,
+    stream text NOT NULL,
+    source_id text NOT NULL,
+    reason text NOT NULL,
+    raw bytea NOT NULL,
+    api_version text NOT NULL DEFAULT ''::text,
+    event_id text NOT NULL DEFAULT ''::text,
+    fetched boolean NOT NULL DEFAULT false,
+    observed_at timestamp with time zone NOT NULL,
+    observed_until timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    UNIQUE (connection_id, stream, source_id),
+    PRIMARY KEY (quarantine_id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connection(tenant_id, connection_id) ON DELETE CASCADE
+);
+
+CREATE TABLE sites (
+    tenant_id uuid NOT NULL,
+    source_platform text NOT NULL,
+    source_account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    source_id text NOT NULL,
+    source_api_version text NOT NULL DEFAULT ''::text,
+    raw jsonb,
+    observed_at timestamp with time zone NOT NULL,
+    observed_until timestamp with time zone NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_verified_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    synced_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_event_id text,
+    deleted_at timestamp with time zone,
+    delete_reason text,
+    url text,
+    name text,
+    description text,
+    language text,
+    timezone text,
+    currency text,
+    platform_version text,
+    PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
+    CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
+    CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text])))
+);
+
+CREATE TABLE stripe_events_processed (
+    tenant_id uuid NOT NULL,
+    livemode boolean NOT NULL,
+    event_id text NOT NULL,
+    type text NOT NULL,
+    event_created timestamp with time zone NOT NULL,
+    processed_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    outcome text NOT NULL,
+    PRIMARY KEY (tenant_id, livemode, event_id),
+    CHECK ((outcome = ANY (ARRAY['applied'::text, 'ignored'::text, 'refetch'::text, 'skipped_plan'::text, 'quarantined'::text])))
+);
+
+CREATE TABLE stripe_refetch (
+    tenant_id uuid NOT NULL,
+    connection_id uuid NOT NULL,
+    stream text NOT NULL,
+    source_id text NOT NULL,
+    reason text NOT NULL,
+    after timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    attempts integer NOT NULL DEFAULT 0,
+    last_error text,
+    PRIMARY KEY (connection_id, stream, source_id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connection(tenant_id, connection_id) ON DELETE CASCADE
+);
+CREATE INDEX stripe_refetch_due ON public.stripe_refetch USING btree (connection_id, due_at);
+
+CREATE TABLE subscription_item_history (
+    tenant_id uuid NOT NULL,
+    history_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    source_platform text NOT NULL,
+    source_account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    item_source_id text NOT NULL,
+    subscription_source_id text NOT NULL,
+    member_source_id text,
+    plan_source_id text,
+    quantity bigint,
+    status text,
+    native_status text,
+    valid_from timestamp with time zone NOT NULL,
+    valid_to timestamp with time zone,
+    mrr_numerator numeric,
+    mrr_denominator integer NOT NULL DEFAULT 1,
+    mrr_minor numeric GENERATED ALWAYS AS ((mrr_numerator / (mrr_denominator)::numeric)) STORED,
+    currency text,
+    cause text NOT NULL,
+    PRIMARY KEY (history_id),
+    CHECK (((valid_to IS NULL) OR (valid_to >= valid_from))),
+    CHECK ((cause = ANY (ARRAY['first_seen'::text, 'added'::text, 'plan'::text, 'quantity'::text, 'price'::text, 'status'::text, 'member'::text])))
+);
+CREATE UNIQUE INDEX subscription_item_history_open ON public.subscription_item_history USING btree (tenant_id, source_platform, source_account_id, livemode, item_source_id) WHERE (valid_to IS NULL);
+CREATE INDEX subscription_item_history_subscription ON public.subscription_item_history USING btree (tenant_id, subscription_source_id, valid_from);
+
+CREATE TABLE subscription_items (
+    tenant_id uuid NOT NULL,
+    source_platform text NOT NULL,
+    source_account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    source_id text NOT NULL,
+    source_api_version text NOT NULL DEFAULT ''::text,
+    raw jsonb,
+    observed_at timestamp with time zone NOT NULL,
+    observed_until timestamp with time zone NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_verified_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    synced_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_event_id text,
+    deleted_at timestamp with time zone,
+    delete_reason text,
+    subscription_source_id text NOT NULL,
+    plan_source_id text,
+    product_source_id text,
+    quantity bigint,
+    unit_amount_minor bigint,
+    unit_amount_decimal numeric,
+    currency text,
+    interval_unit text,
+    interval_count integer,
+    usage_type text,
+    billing_scheme text,
+    period_start timestamp with time zone,
+    period_end timestamp with time zone,
+    metadata jsonb NOT NULL DEFAULT '{}'::jsonb,
+    PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
+    CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
+    CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text]))),
+    CHECK ((interval_unit = ANY (ARRAY['day'::text, 'week'::text, 'month'::text, 'year'::text])))
+);
+CREATE INDEX subscription_items_subscription ON public.subscription_items USING btree (tenant_id, subscription_source_id);
+
+CREATE TABLE subscriptions (
+    tenant_id uuid NOT NULL,
+    source_platform text NOT NULL,
+    source_account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    source_id text NOT NULL,
+    source_api_version text NOT NULL DEFAULT ''::text,
+    raw jsonb,
+    observed_at timestamp with time zone NOT NULL,
+    observed_until timestamp with time zone NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_verified_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    synced_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_event_id text,
+    deleted_at timestamp with time zone,
+    delete_reason text,
+    member_source_id text,
+    plan_source_id text,
+    product_source_id text,
+    status text,
+    native_status text,
+    currency text,
+    current_period_start timestamp with time zone,
+    current_period_end timestamp with time zone,
+    started_at timestamp with time zone,
+    cancel_at timestamp with time zone,
+    cancel_at_period_end boolean,
+    canceled_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    trial_start timestamp with time zone,
+    trial_end timestamp with time zone,
+    access_until timestamp with time zone,
+    collection_paused boolean,
+    items_digest text,
+    metadata jsonb NOT NULL DEFAULT '{}'::jsonb,
+    PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
+    CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
+    CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text]))),
+    CHECK ((status = ANY (ARRAY['pending'::text, 'trialing'::text, 'active'::text, 'past_due'::text, 'paused'::text, 'canceled'::text, 'expired'::text])))
+);
+CREATE INDEX subscriptions_member ON public.subscriptions USING btree (tenant_id, member_source_id);
+
+CREATE TABLE switch (
+    name text NOT NULL,
+    reason text NOT NULL,
+    thrown_by text NOT NULL,
+    since timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    expires_at timestamp with time zone,
+    PRIMARY KEY (name)
+);
+
+CREATE TABLE sync_checkpoint (
+    tenant_id uuid NOT NULL,
+    run_id bigint NOT NULL,
+    stream text NOT NULL,
+    part integer NOT NULL,
+    "position" jsonb NOT NULL,
+    done boolean NOT NULL DEFAULT false,
+    records bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, stream, part),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES sync_run(tenant_id, run_id) ON DELETE CASCADE
+);
+
+CREATE TABLE sync_cursor (
+    tenant_id uuid NOT NULL,
+    connection_id uuid NOT NULL,
+    name text NOT NULL,
+    "position" jsonb NOT NULL,
+    updated_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    PRIMARY KEY (connection_id, name),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connection(tenant_id, connection_id) ON DELETE CASCADE
+);
+
+CREATE TABLE sync_run (
+    run_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    tenant_id uuid NOT NULL,
+    connection_id uuid NOT NULL,
+    pipeline_type text NOT NULL,
+    mode text NOT NULL,
+    status text NOT NULL DEFAULT 'running'::text,
+    started_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    finished_at timestamp with time zone,
+    error_message text,
+    records_processed bigint NOT NULL DEFAULT 0,
+    quarantined bigint NOT NULL DEFAULT 0,
+    events bigint NOT NULL DEFAULT 0,
+    lease_token uuid,
+    lease_expires_at timestamp with time zone,
+    data_as_of timestamp with time zone,
+    cadence interval NOT NULL DEFAULT '1 day'::interval,
+    UNIQUE (tenant_id, run_id),
+    PRIMARY KEY (run_id),
+    CHECK ((mode = ANY (ARRAY['full'::text, 'incremental'::text, 'live'::text, 'replay'::text, 'verify'::text]))),
+    CHECK ((pipeline_type = ANY (ARRAY['stripe'::text, 'memberpress'::text, 'website'::text]))),
+    CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'partial'::text, 'failed'::text, 'stopped'::text])))
+);
+CREATE UNIQUE INDEX sync_run_in_flight ON public.sync_run USING btree (tenant_id, pipeline_type) WHERE ((status = 'running'::text) AND (mode = ANY (ARRAY['full'::text, 'incremental'::text, 'replay'::text])));
+CREATE UNIQUE INDEX sync_run_live ON public.sync_run USING btree (tenant_id, pipeline_type) WHERE ((status = 'running'::text) AND (mode = 'live'::text));
+CREATE INDEX sync_run_tenant ON public.sync_run USING btree (tenant_id, pipeline_type, run_id DESC);
+
+CREATE TABLE tenant (
+    tenant_id uuid NOT NULL DEFAULT gen_random_uuid(),
+    name text NOT NULL,
+    plan text NOT NULL DEFAULT 'pro'::text,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    UNIQUE (name),
+    PRIMARY KEY (tenant_id),
+    CHECK (((name <> ''::text) AND (length(name) <= 200))),
+    CHECK ((plan = ANY (ARRAY['free'::text, 'pro'::text])))
+);
+
+CREATE TABLE tenant_reader (
+    role_name text NOT NULL,
+    tenant_id uuid NOT NULL,
+    sealed_password bytea,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    UNIQUE (tenant_id),
+    PRIMARY KEY (role_name),
+    FOREIGN KEY (tenant_id) REFERENCES tenant(tenant_id)
+);
+
+CREATE TABLE transactions (
+    tenant_id uuid NOT NULL,
+    source_platform text NOT NULL,
+    source_account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    source_id text NOT NULL,
+    source_api_version text NOT NULL DEFAULT ''::text,
+    raw jsonb,
+    observed_at timestamp with time zone NOT NULL,
+    observed_until timestamp with time zone NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_verified_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    synced_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_event_id text,
+    deleted_at timestamp with time zone,
+    delete_reason text,
+    kind text NOT NULL,
+    member_source_id text,
+    subscription_source_id text,
+    invoice_source_id text,
+    parent_source_id text,
+    intent_source_id text,
+    settlement_source_id text,
+    amount_minor bigint,
+    currency text,
+    settlement_amount_minor bigint,
+    settlement_currency text,
+    fee_minor bigint,
+    net_minor bigint,
+    status text,
+    native_status text,
+    occurred_at timestamp with time zone,
+    failure_code text,
+    reason text,
+    description text,
+    metadata jsonb NOT NULL DEFAULT '{}'::jsonb,
+    PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id, kind),
+    CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
+    CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text]))),
+    CHECK ((kind = ANY (ARRAY['payment'::text, 'refund'::text, 'dispute'::text, 'dispute_reversal'::text, 'fee'::text, 'adjustment'::text]))),
+    CHECK ((status = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text, 'canceled'::text, 'open'::text, 'won'::text, 'lost'::text, 'warning'::text, 'closed'::text, 'prevented'::text])))
+);
+CREATE INDEX transactions_intent ON public.transactions USING btree (tenant_id, intent_source_id) WHERE (intent_source_id IS NOT NULL);
+CREATE INDEX transactions_invoice ON public.transactions USING btree (tenant_id, invoice_source_id) WHERE (invoice_source_id IS NOT NULL);
+CREATE INDEX transactions_member ON public.transactions USING btree (tenant_id, member_source_id, occurred_at);
+CREATE INDEX transactions_parent ON public.transactions USING btree (tenant_id, parent_source_id) WHERE (parent_source_id IS NOT NULL);
+
+CREATE TABLE webhook_quarantine (
+    quarantine_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    received_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    event_id text NOT NULL,
+    event_type text NOT NULL,
+    reason text NOT NULL,
+    raw bytea NOT NULL,
+    PRIMARY KEY (quarantine_id)
+);
+CREATE INDEX webhook_quarantine_received ON public.webhook_quarantine USING btree (received_at);
+
+CREATE VIEW payments WITH (security_invoker=true) AS -- tenant_id uuid, source_id text, member_source_id text, subscription_source_id text, invoice_source_id text, amount_minor bigint, currency text, status text, paid_at timestamp with time zone
+
+CREATE VIEW tenant_data_freshness WITH (security_invoker=true) AS -- tenant_id uuid, pipeline_type text, data_as_of timestamp with time zone, last_success_at timestamp with time zone, last_status text, stale boolean
+
+CREATE FUNCTION memberintel_now() RETURNS timestamp with time zone LANGUAGE sql STABLE; -- owner memberintel_owner
+
+CREATE FUNCTION memberintel_tenant() RETURNS uuid LANGUAGE sql STABLE; -- owner memberintel_owner
+
+CREATE FUNCTION search_members(text,text,text,jsonb,text,bigint,integer) RETURNS TABLE(id bigint, source_platform text, source_id text, name text, email text, membership_status text, plan_source_id text, sort_name text) LANGUAGE plpgsql STABLE SECURITY DEFINER; -- owner memberintel_search; search_path=pg_catalog, public, pg_temp; plan_cache_mode=force_custom_plan
+
+ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY; ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY;
+ALTER TABLE connection ENABLE ROW LEVEL SECURITY; ALTER TABLE connection ENABLE ROW LEVEL SECURITY;
+ALTER TABLE connection_secret ENABLE ROW LEVEL SECURITY; ALTER TABLE connection_secret ENABLE ROW LEVEL SECURITY;
+ALTER TABLE content_rules ENABLE ROW LEVEL SECURITY; ALTER TABLE content_rules ENABLE ROW LEVEL SECURITY;
+ALTER TABLE customer_brain.site_profile ENABLE ROW LEVEL SECURITY; ALTER TABLE customer_brain.site_profile ENABLE ROW LEVEL SECURITY;
+ALTER TABLE invoices ENABLE ROW LEVEL SECURITY; ALTER TABLE invoices ENABLE ROW LEVEL SECURITY;
+ALTER TABLE members ENABLE ROW LEVEL SECURITY; ALTER TABLE members ENABLE ROW LEVEL SECURITY;
+ALTER TABLE payment_allocations ENABLE ROW LEVEL SECURITY; ALTER TABLE payment_allocations ENABLE ROW LEVEL SECURITY;
+ALTER TABLE payment_intents ENABLE ROW LEVEL SECURITY; ALTER TABLE payment_intents ENABLE ROW LEVEL SECURITY;
+ALTER TABLE plans ENABLE ROW LEVEL SECURITY; ALTER TABLE plans ENABLE ROW LEVEL SECURITY;
+ALTER TABLE quarantine ENABLE ROW LEVEL SECURITY; ALTER TABLE quarantine ENABLE ROW LEVEL SECURITY;
+ALTER TABLE sites ENABLE ROW LEVEL SECURITY; ALTER TABLE sites ENABLE ROW LEVEL SECURITY;
+ALTER TABLE stripe_events_processed ENABLE ROW LEVEL SECURITY; ALTER TABLE stripe_events_processed ENABLE ROW LEVEL SECURITY;
+ALTER TABLE stripe_refetch ENABLE ROW LEVEL SECURITY; ALTER TABLE stripe_refetch ENABLE ROW LEVEL SECURITY;
+ALTER TABLE subscription_item_history ENABLE ROW LEVEL SECURITY; ALTER TABLE subscription_item_history ENABLE ROW LEVEL SECURITY;
+ALTER TABLE subscription_items ENABLE ROW LEVEL SECURITY; ALTER TABLE subscription_items ENABLE ROW LEVEL SECURITY;
+ALTER TABLE subscriptions ENABLE ROW LEVEL SECURITY; ALTER TABLE subscriptions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE switch DISABLE ROW LEVEL SECURITY; ALTER TABLE switch DISABLE ROW LEVEL SECURITY;
+ALTER TABLE sync_checkpoint ENABLE ROW LEVEL SECURITY; ALTER TABLE sync_checkpoint ENABLE ROW LEVEL SECURITY;
+ALTER TABLE sync_cursor ENABLE ROW LEVEL SECURITY; ALTER TABLE sync_cursor ENABLE ROW LEVEL SECURITY;
+ALTER TABLE sync_run ENABLE ROW LEVEL SECURITY; ALTER TABLE sync_run ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tenant ENABLE ROW LEVEL SECURITY; ALTER TABLE tenant ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tenant_reader ENABLE ROW LEVEL SECURITY; ALTER TABLE tenant_reader ENABLE ROW LEVEL SECURITY;
+ALTER TABLE transactions ENABLE ROW LEVEL SECURITY; ALTER TABLE transactions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE webhook_quarantine DISABLE ROW LEVEL SECURITY; ALTER TABLE webhook_quarantine DISABLE ROW LEVEL SECURITY;
+
+CREATE POLICY operator ON audit_event FOR ALL TO memberintel_operator USING true WITH CHECK true;
+CREATE POLICY owner ON audit_event FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY tenant ON audit_event FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY operator ON connection FOR SELECT TO memberintel_operator USING true;
+CREATE POLICY owner ON connection FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY service ON connection FOR ALL TO memberintel_service USING true;
+CREATE POLICY tenant ON connection FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON connection_secret FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY tenant ON connection_secret FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON content_rules FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON content_rules FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
+CREATE POLICY tenant ON content_rules FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON customer_brain.site_profile FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON customer_brain.site_profile FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
+CREATE POLICY tenant ON customer_brain.site_profile FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON invoices FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON invoices FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
+CREATE POLICY tenant ON invoices FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON members FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON members FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
+CREATE POLICY search ON members FOR SELECT TO memberintel_search USING true;
+CREATE POLICY tenant ON members FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON payment_allocations FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON payment_allocations FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
+CREATE POLICY tenant ON payment_allocations FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON payment_intents FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON payment_intents FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
+CREATE POLICY tenant ON payment_intents FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON plans FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON plans FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
+CREATE POLICY tenant ON plans FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON quarantine FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY tenant ON quarantine FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON sites FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON sites FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
+CREATE POLICY tenant ON sites FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON stripe_events_processed FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY tenant ON stripe_events_processed FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON stripe_refetch FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY tenant ON stripe_refetch FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON subscription_item_history FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON subscription_item_history FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
+CREATE POLICY tenant ON subscription_item_history FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON subscription_items FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON subscription_items FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
+CREATE POLICY tenant ON subscription_items FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON subscriptions FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON subscriptions FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
+CREATE POLICY tenant ON subscriptions FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON sync_checkpoint FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY tenant ON sync_checkpoint FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON sync_cursor FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY tenant ON sync_cursor FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY operator ON sync_run FOR SELECT TO memberintel_operator USING true;
+CREATE POLICY owner ON sync_run FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON sync_run FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
+CREATE POLICY service ON sync_run FOR ALL TO memberintel_service USING true;
+CREATE POLICY tenant ON sync_run FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY operator ON tenant FOR SELECT TO memberintel_operator USING true;
+CREATE POLICY owner ON tenant FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY service ON tenant FOR ALL TO memberintel_service USING true WITH CHECK true;
+CREATE POLICY tenant ON tenant FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON tenant_reader FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY self ON tenant_reader FOR SELECT TO memberintel_reader, memberintel_search USING (role_name = SESSION_USER);
+CREATE POLICY tenant ON tenant_reader FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON transactions FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON transactions FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
+CREATE POLICY tenant ON transactions FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+
+GRANT USAGE ON SCHEMA customer_brain TO memberintel_app;
+GRANT USAGE ON SCHEMA customer_brain TO memberintel_reader;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+GRANT USAGE ON SCHEMA public TO memberintel_app;
+GRANT USAGE ON SCHEMA public TO memberintel_budget;
+GRANT USAGE ON SCHEMA public TO memberintel_operator;
+GRANT USAGE ON SCHEMA public TO memberintel_reader;
+GRANT USAGE ON SCHEMA public TO memberintel_search;
+GRANT USAGE ON SCHEMA public TO memberintel_service;
+GRANT INSERT, SELECT ON audit_event TO memberintel_app;
+GRANT INSERT, SELECT ON audit_event TO memberintel_operator;
+GRANT DELETE, INSERT, SELECT, UPDATE ON connection TO memberintel_app;
+GRANT SELECT ON connection TO memberintel_operator;
+GRANT SELECT (connection_id, disconnected_at, generation, livemode, next_sync_at, pipeline_type, refetch_due_at, source_account_id, state, tenant_id), UPDATE (next_sync_at) ON connection TO memberintel_service;
+GRANT DELETE, INSERT, SELECT, UPDATE ON connection_secret TO memberintel_app;
+GRANT INSERT, SELECT, UPDATE ON content_rules TO memberintel_app;
+GRANT SELECT ON content_rules TO memberintel_reader;
+GRANT INSERT, SELECT ON customer_brain.site_profile TO memberintel_app;
+GRANT SELECT ON customer_brain.site_profile TO memberintel_reader;
+GRANT INSERT, SELECT, UPDATE ON invoices TO memberintel_app;
+GRANT SELECT ON invoices TO memberintel_reader;
+GRANT INSERT, SELECT, UPDATE ON members TO memberintel_app;
+GRANT SELECT ON members TO memberintel_reader;
+GRANT SELECT ON members TO memberintel_search;
+GRANT INSERT, SELECT, UPDATE ON payment_allocations TO memberintel_app;
+GRANT SELECT ON payment_allocations TO memberintel_reader;
+GRANT INSERT, SELECT, UPDATE ON payment_intents TO memberintel_app;
+GRANT SELECT ON payment_intents TO memberintel_reader;
+GRANT SELECT ON payments TO memberintel_app;
+GRANT SELECT ON payments TO memberintel_reader;
+GRANT INSERT, SELECT, UPDATE ON plans TO memberintel_app;
+GRANT SELECT ON plans TO memberintel_reader;
+GRANT DELETE, INSERT, SELECT, UPDATE ON quarantine TO memberintel_app;
+GRANT EXECUTE ON search_members(text,text,text,jsonb,text,bigint,integer) TO memberintel_app;
+GRANT EXECUTE ON search_members(text,text,text,jsonb,text,bigint,integer) TO memberintel_reader;
+GRANT INSERT, SELECT, UPDATE ON sites TO memberintel_app;
+GRANT SELECT ON sites TO memberintel_reader;
+GRANT INSERT, SELECT, UPDATE ON stripe_events_processed TO memberintel_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON stripe_refetch TO memberintel_app;
+GRANT INSERT, SELECT, UPDATE (valid_to) ON subscription_item_history TO memberintel_app;
+GRANT SELECT ON subscription_item_history TO memberintel_reader;
+GRANT INSERT, SELECT, UPDATE ON subscription_items TO memberintel_app;
+GRANT SELECT ON subscription_items TO memberintel_reader;
+GRANT INSERT, SELECT, UPDATE ON subscriptions TO memberintel_app;
+GRANT SELECT ON subscriptions TO memberintel_reader;
+GRANT SELECT ON switch TO memberintel_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON switch TO memberintel_operator;
+GRANT SELECT ON switch TO memberintel_service;
+GRANT DELETE, INSERT, SELECT, UPDATE ON sync_checkpoint TO memberintel_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON sync_cursor TO memberintel_app;
+GRANT INSERT, SELECT, UPDATE ON sync_run TO memberintel_app;
+GRANT SELECT ON sync_run TO memberintel_operator;
+GRANT SELECT ON sync_run TO memberintel_reader;
+GRANT SELECT ON sync_run TO memberintel_service;
+GRANT INSERT, SELECT, UPDATE ON tenant TO memberintel_app;
+GRANT SELECT ON tenant TO memberintel_operator;
+GRANT INSERT, SELECT ON tenant TO memberintel_service;
+GRANT SELECT ON tenant_data_freshness TO memberintel_app;
+GRANT SELECT ON tenant_data_freshness TO memberintel_operator;
+GRANT SELECT ON tenant_data_freshness TO memberintel_reader;
+GRANT SELECT, UPDATE (sealed_password) ON tenant_reader TO memberintel_app;
+GRANT SELECT (role_name, tenant_id) ON tenant_reader TO memberintel_reader;
+GRANT SELECT (role_name, tenant_id) ON tenant_reader TO memberintel_search;
+GRANT INSERT, SELECT, UPDATE ON transactions TO memberintel_app;
+GRANT SELECT ON transactions TO memberintel_reader;
+GRANT DELETE, INSERT, SELECT ON webhook_quarantine TO memberintel_service;

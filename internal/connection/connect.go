@@ -1,0 +1,155 @@
+package connection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5"
+
+	"memberintel/internal/fault"
+	"memberintel/internal/postgres"
+)
+
+// Request is what a tenant wants to be connected to.
+type Request struct {
+	Pipeline        Pipeline
+	SourceAccountID string // "" while the source has not told it
+	Livemode        bool
+	CredentialKind  string
+	Secrets         map[string]string // by name; an empty value counts as not given
+}
+
+// Format writes the request without its secrets, whatever the verb.
+func (r Request) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "%s %q livemode=%t %s", string(r.Pipeline), r.SourceAccountID, r.Livemode, r.CredentialKind)
+}
+
+// LogValue keeps the secrets out of logs.
+func (r Request) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
+// Connect makes the tenant's connection, or brings the one that there is up to date, and reports whether it
+// is a new one. Connecting again with the same account replaces the secrets that are given and keeps the
+// others; one that was disconnected or had failed starts anew as pending. Another account, or the other
+// mode, is refused with a Conflict while one is connected; after a disconnect it becomes a new connection
+// with an id of its own, and what was stored stays under the old account. An account that feeds another
+// tenant is refused too; the transaction is then spent.
+func (s *Store) Connect(ctx context.Context, tx *postgres.TenantTx, r Request) (c Connection, created bool, err error) {
+	if !r.Pipeline.Valid() {
+		return Connection{}, false, fault.New(fault.Invalid, "There is no pipeline %q; there are stripe, memberpress and website.",
+			string(r.Pipeline))
+	}
+	c, created, err = s.place(ctx, tx, r)
+	if postgres.Violates(err, "connection_account") {
+		return Connection{}, false, fault.New(fault.Conflict,
+			"This %s account is connected to another tenant already, and an account can feed one tenant only.", r.Pipeline.Label())
+	}
+	if err != nil {
+		return Connection{}, false, err
+	}
+	if err := s.keepSecrets(ctx, tx, c.ID, r.Secrets); err != nil {
+		return Connection{}, false, err
+	}
+	return c, created, nil
+}
+
+// place finds or makes the row. Of two that make it at the same time, the second waits and then finds it.
+func (s *Store) place(ctx context.Context, tx *postgres.TenantTx, r Request) (Connection, bool, error) {
+	for range 3 {
+		current, err := lock(ctx, tx, r.Pipeline)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows): // nothing in the way
+		case err != nil:
+			return Connection{}, false, fmt.Errorf("connection: look for the %s connection: %w", r.Pipeline, err)
+		case current.State == Disconnected && !current.sameAccount(r):
+			if err := forget(ctx, tx, current.ID); err != nil {
+				return Connection{}, false, err
+			}
+		default:
+			c, err := renew(ctx, tx, current, r)
+			return c, false, err
+		}
+		c, err := insert(ctx, tx, r)
+		if err == nil {
+			return c, true, nil
+		}
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return Connection{}, false, fmt.Errorf("connection: connect %s: %w", r.Pipeline, err)
+		}
+	}
+	return Connection{}, false, fault.New(fault.Busy, "Somebody else is connecting %s at this moment; try again.", r.Pipeline.Label())
+}
+
+// lock returns the tenant's connection and keeps others from changing it until the transaction ends.
+func lock(ctx context.Context, tx *postgres.TenantTx, p Pipeline) (Connection, error) {
+	return one(ctx, tx, `SELECT `+columns+` FROM connection WHERE tenant_id = $1 AND pipeline_type = $2 FOR UPDATE`, tx.Tenant, p)
+}
+
+// forget removes a disconnected connection before another account takes its place. Its cursors, refetch
+// list and quarantine go with it: they mean nothing for another account. Records, runs and the audit stay.
+func forget(ctx context.Context, tx *postgres.TenantTx, id ID) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM connection WHERE connection_id = $1`, id); err != nil {
+		return fmt.Errorf("connection: make room for another account: %w", err)
+	}
+	return nil
+}
+
+// insert returns pgx.ErrNoRows when somebody else was quicker.
+func insert(ctx context.Context, tx *postgres.TenantTx, r Request) (Connection, error) {
+	return one(ctx, tx, `
+		INSERT INTO connection (tenant_id, pipeline_type, source_account_id, livemode, credential_kind)
+		VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (tenant_id, pipeline_type) DO NOTHING
+		RETURNING `+columns, tx.Tenant, r.Pipeline, r.SourceAccountID, r.Livemode, r.CredentialKind)
+}
+
+func renew(ctx context.Context, tx *postgres.TenantTx, current Connection, r Request) (Connection, error) {
+	if !current.sameAccount(r) && !current.mayLearn(r) {
+		return Connection{}, current.refusal(r)
+	}
+	c, err := one(ctx, tx, `
+		UPDATE connection
+		   SET source_account_id = $2, credential_kind = $3, generation = generation + 1,
+		       state = CASE WHEN anew THEN 'pending' ELSE state END,
+		       connected_at = CASE WHEN anew THEN memberintel_now() ELSE connected_at END,
+		       disconnected_at = NULL,
+		       last_error = CASE WHEN anew THEN NULL ELSE last_error END,
+		       last_error_kind = CASE WHEN anew THEN NULL ELSE last_error_kind END,
+		       last_error_cause = CASE WHEN anew THEN NULL ELSE last_error_cause END,
+		       consecutive_failures = CASE WHEN anew THEN 0 ELSE consecutive_failures END
+		  FROM (SELECT $4::boolean AS anew) a
+		 WHERE connection_id = $1
+		RETURNING `+columns, current.ID, r.SourceAccountID, r.CredentialKind,
+		current.State == Disconnected || current.State == Failed)
+	if err != nil {
+		return Connection{}, fmt.Errorf("connection: connect %s again: %w", r.Pipeline, err)
+	}
+	return c, nil
+}
+
+func (c Connection) sameAccount(r Request) bool {
+	return c.SourceAccountID == r.SourceAccountID && c.Livemode == r.Livemode
+}
+
+// mayLearn reports whether r tells the account that c did not know. Once something was attempted, rows may
+// stand under the unknown account, and a second name for it would double them.
+func (c Connection) mayLearn(r Request) bool {
+	return c.SourceAccountID == "" && c.Livemode == r.Livemode && c.State == Pending && c.LastAttemptAt == nil
+}
+
+func (c Connection) refusal(r Request) error {
+	where := c.SourceAccountID
+	if where == "" {
+		where = "an account that did not tell its name"
+	}
+	if c.Pipeline == Stripe {
+		where += map[bool]string{true: " in live mode", false: " in test mode"}[c.Livemode]
+	}
+	if r.SourceAccountID == "" && c.SourceAccountID != "" && c.Livemode == r.Livemode {
+		return fault.New(fault.Conflict, "This tenant is connected to %s, and the new credential does not tell its account; "+
+			"if it is the same, name it with --account %s.", where, c.SourceAccountID)
+	}
+	return fault.New(fault.Conflict, "This tenant is connected to %s, and a tenant has one %s connection; "+
+		"to change it, run `memberintel disconnect %s` first.", where, c.Pipeline.Label(), c.Pipeline)
+}

@@ -1,0 +1,133 @@
+// Package connection keeps what a tenant has connected: which account of which platform, the sealed
+// credentials, how it has fared and when it is due. At most one connection a tenant and pipeline, and at
+// most one tenant a source account; the database enforces both. It owns the tables connection,
+// connection_secret and webhook_quarantine. Secrets leave it through Store.Secret alone.
+package connection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"memberintel/internal/fault"
+	"memberintel/internal/postgres"
+	"memberintel/internal/tenant"
+)
+
+// ID identifies a connection. It is part of webhook addresses, so it is no secret and lasts as long as the
+// tenant stays with the same source account.
+type ID = uuid.UUID
+
+// Pipeline is the kind of source that a connection leads to.
+type Pipeline string
+
+// The pipelines.
+const (
+	Stripe      Pipeline = "stripe"
+	MemberPress Pipeline = "memberpress"
+	Website     Pipeline = "website"
+)
+
+// Label returns the pipeline as a sentence names it.
+func (p Pipeline) Label() string {
+	switch p {
+	case Stripe:
+		return "Stripe"
+	case MemberPress:
+		return "MemberPress"
+	default:
+		return string(p)
+	}
+}
+
+// Valid reports whether p is one of the pipelines.
+func (p Pipeline) Valid() bool { return p == Stripe || p == MemberPress || p == Website }
+
+// State is how a connection is faring.
+type State string
+
+// The states of a connection.
+const (
+	Pending      State = "pending"      // connected, and nothing has come of it yet
+	Connected    State = "connected"    // the last attempt succeeded
+	Degraded     State = "degraded"     // the last attempt failed or was incomplete; the next one may do
+	Failed       State = "failed"       // a person must act: the source refuses the credential
+	Paused       State = "paused"       // held by an operator
+	Disconnected State = "disconnected" // ended; the data stays
+)
+
+// Connection is a tenant's access to one source account. It holds no credential.
+type Connection struct {
+	ID                  ID `db:"connection_id"`
+	TenantID            tenant.ID
+	Pipeline            Pipeline `db:"pipeline_type"`
+	SourceAccountID     string   // "" while the source has not told it
+	Livemode            bool
+	CredentialKind      string
+	State               State
+	Generation          int64 // raised by whatever makes a cached copy wrong, so a worker that holds another one stops
+	MappingVersion      int   // of the last completed full pass, 0 before
+	NotPermitted        []string
+	ConnectedAt         time.Time
+	DisconnectedAt      *time.Time
+	LastAttemptAt       *time.Time
+	LastSuccessAt       *time.Time
+	NextSyncAt          *time.Time
+	LastError           *string // one sentence for the customer
+	LastErrorKind       *string // its fault.Kind; nil for an error of our own
+	LastErrorCause      *string // for the operator
+	ConsecutiveFailures int
+	ResponseMS          *int `db:"response_ms"`
+}
+
+const columns = `connection_id, tenant_id, pipeline_type, source_account_id, livemode, credential_kind, state,
+	generation, mapping_version, not_permitted, connected_at, disconnected_at, last_attempt_at, last_success_at,
+	next_sync_at, last_error, last_error_kind, last_error_cause, consecutive_failures, response_ms`
+
+// Store reads and writes connections in the transactions that it is given. It is safe for concurrent use.
+type Store struct {
+	vault *Vault
+}
+
+// NewStore makes a Store that seals credentials with v.
+func NewStore(v *Vault) *Store { return &Store{vault: v} }
+
+// Get returns the tenant's connection of the pipeline, a disconnected one too. Without one it is a fault
+// of kind NotFound that says how to make one.
+func (s *Store) Get(ctx context.Context, tx *postgres.TenantTx, p Pipeline) (Connection, error) {
+	c, err := one(ctx, tx, `SELECT `+columns+` FROM connection WHERE tenant_id = $1 AND pipeline_type = $2`, tx.Tenant, p)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Connection{}, fault.New(fault.NotFound, "This tenant has no %s connection; connect one with `memberintel connect %s`.",
+			p.Label(), p)
+	}
+	if err != nil {
+		return Connection{}, fmt.Errorf("connection: read the %s connection: %w", p, err)
+	}
+	return c, nil
+}
+
+// List returns the tenant's connections by pipeline, disconnected ones too; it is never nil.
+func (s *Store) List(ctx context.Context, tx *postgres.TenantTx) ([]Connection, error) {
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM connection WHERE tenant_id = $1 ORDER BY pipeline_type`, tx.Tenant)
+	if err != nil {
+		return nil, fmt.Errorf("connection: list: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[Connection])
+	if err != nil {
+		return nil, fmt.Errorf("connection: list: %w", err)
+	}
+	return list, nil
+}
+
+// one runs a statement that yields one connection, or pgx.ErrNoRows.
+func one(ctx context.Context, tx *postgres.TenantTx, sql string, args ...any) (Connection, error) {
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return Connection{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Connection])
+}

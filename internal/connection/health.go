@@ -1,0 +1,75 @@
+package connection
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"memberintel/internal/fault"
+	"memberintel/internal/postgres"
+)
+
+// Outcome is what an attempt told about the connection beside whether it worked.
+type Outcome struct {
+	ResponseMS     int        // how long the source usually took to answer; 0 leaves what is stored
+	NextSyncAt     *time.Time // nil leaves what is stored
+	NotPermitted   []string   // the streams that the credential may not read; nil means none
+	MappingVersion int        // of a completed full pass; 0 leaves what is stored
+}
+
+// causeLimit is how much of an error is kept for the operator, in bytes.
+const causeLimit = 4096
+
+// Succeeded records that an attempt reached its end with everything read. It clears the error, and leaves a
+// disconnected connection as it is; a paused one stays paused.
+func (s *Store) Succeeded(ctx context.Context, tx *postgres.TenantTx, id ID, o Outcome) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE connection
+		   SET state = CASE WHEN state = 'paused' THEN state ELSE 'connected' END,
+		       last_attempt_at = memberintel_now(), last_success_at = memberintel_now(),
+		       last_error = NULL, last_error_kind = NULL, last_error_cause = NULL, consecutive_failures = 0,
+		       response_ms = coalesce(nullif($2, 0), response_ms), next_sync_at = coalesce($3, next_sync_at),
+		       not_permitted = coalesce($4::text[], '{}'), mapping_version = coalesce(nullif($5, 0), mapping_version)
+		 WHERE connection_id = $1 AND state <> 'disconnected'`,
+		id, o.ResponseMS, o.NextSyncAt, o.NotPermitted, o.MappingVersion)
+	if err != nil {
+		return fmt.Errorf("connection: record a success: %w", err)
+	}
+	return nil
+}
+
+// Failed records that an attempt failed, or with partial that it reached its end without everything, and
+// why: failure is never nil. The connection is degraded, and failed at once when the source refuses the
+// credential, because then only a person helps. A disconnected connection is left as it is; a paused one
+// stays paused. Only a partial attempt replaces NotPermitted, because only that one met all streams.
+func (s *Store) Failed(
+	ctx context.Context, tx *postgres.TenantTx, id ID, failure error, partial bool, o Outcome,
+) error {
+	kind := fault.KindOf(failure)
+	state := Degraded
+	if kind == fault.Unauthorized {
+		state = Failed
+	}
+	_, err := tx.Exec(ctx, `
+		UPDATE connection
+		   SET state = CASE WHEN state = 'paused' THEN state ELSE $2 END,
+		       last_attempt_at = memberintel_now(), consecutive_failures = consecutive_failures + 1,
+		       last_error = $3, last_error_kind = nullif($4, ''), last_error_cause = $5,
+		       response_ms = coalesce(nullif($6, 0), response_ms), next_sync_at = coalesce($7, next_sync_at),
+		       not_permitted = CASE WHEN $8 THEN coalesce($9::text[], '{}') ELSE not_permitted END,
+		       mapping_version = coalesce(nullif($10, 0), mapping_version)
+		 WHERE connection_id = $1 AND state <> 'disconnected'`,
+		id, state, storable(fault.Sentence(failure), causeLimit), kind, storable(failure.Error(), causeLimit),
+		o.ResponseMS, o.NextSyncAt, partial, o.NotPermitted, o.MappingVersion)
+	if err != nil {
+		return fmt.Errorf("connection: record a failure: %w", err)
+	}
+	return nil
+}
+
+// storable returns text that PostgreSQL takes: valid UTF-8 without NUL, at most limit bytes.
+func storable(text string, limit int) string {
+	text = strings.ReplaceAll(text, "\x00", "")
+	return strings.ToValidUTF8(text[:min(len(text), limit)], "")
+}

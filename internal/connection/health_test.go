@@ -1,0 +1,98 @@
+package connection_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"memberintel/internal/connection"
+	"memberintel/internal/fault"
+	"memberintel/internal/postgres"
+	"memberintel/internal/postgres/pgtest"
+)
+
+func (w *world) failed(id connection.ID, failure error, partial bool, o connection.Outcome) connection.Connection {
+	w.t.Helper()
+	w.do(func(ctx context.Context, tx *postgres.TenantTx) error {
+		return w.store.Failed(ctx, tx, id, failure, partial, o)
+	})
+	return w.get()
+}
+
+func (w *world) succeeded(id connection.ID, o connection.Outcome) connection.Connection {
+	w.t.Helper()
+	w.do(func(ctx context.Context, tx *postgres.TenantTx) error { return w.store.Succeeded(ctx, tx, id, o) })
+	return w.get()
+}
+
+func TestAFailureDegradesAndASuccessHeals(t *testing.T) {
+	w := newWorld(t)
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	pgtest.SetNow(t, w.db, now)
+	id := w.connect(stripe("acct_1", nil)).ID
+	next := now.Add(time.Hour)
+
+	outage := fault.Wrap(fault.Unavailable, errors.New("503 with \x00 in it"), "Stripe did not answer.")
+	w.failed(id, outage, false, connection.Outcome{})
+	got := w.failed(id, outage, false, connection.Outcome{ResponseMS: 900, NextSyncAt: &next, NotPermitted: []string{"refunds"}})
+	if got.State != connection.Degraded || got.ConsecutiveFailures != 2 || *got.LastError != "Stripe did not answer." ||
+		*got.LastErrorKind != "unavailable" || *got.LastErrorCause != "Stripe did not answer. (503 with  in it)" ||
+		!got.LastAttemptAt.Equal(now) || got.LastSuccessAt != nil || !got.NextSyncAt.Equal(next) || *got.ResponseMS != 900 {
+		t.Errorf("got %+v", got)
+	}
+	if len(got.NotPermitted) != 0 {
+		t.Errorf("an attempt that broke off knows nothing of all streams: %v", got.NotPermitted)
+	}
+
+	got = w.failed(id, fault.New(fault.NotPermitted, "The key may not read refunds."), true,
+		connection.Outcome{NotPermitted: []string{"refunds"}, MappingVersion: 3})
+	if diff := cmp.Diff([]string{"refunds"}, got.NotPermitted); diff != "" || got.MappingVersion != 3 || got.State != connection.Degraded {
+		t.Errorf("got %+v", got)
+	}
+
+	got = w.succeeded(id, connection.Outcome{})
+	if got.State != connection.Connected || got.ConsecutiveFailures != 0 || got.LastError != nil || got.LastErrorKind != nil ||
+		got.LastErrorCause != nil || !got.LastSuccessAt.Equal(now) || len(got.NotPermitted) != 0 || got.MappingVersion != 3 ||
+		!got.NextSyncAt.Equal(next) || *got.ResponseMS != 900 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestARefusedCredentialFailsAtOnceUntilANewOneComes(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect(stripe("acct_1", map[string]string{"api_key": "rk_1"}))
+	got := w.failed(c.ID, fault.New(fault.Unauthorized, "Stripe refuses the key."), false, connection.Outcome{})
+	if got.State != connection.Failed {
+		t.Errorf("got %+v", got)
+	}
+	got = w.connect(stripe("acct_1", map[string]string{"api_key": "rk_2"}))
+	if got.State != connection.Pending || got.LastError != nil || got.ConsecutiveFailures != 0 || !got.ConnectedAt.After(c.ConnectedAt) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAnErrorOfOurOwnIsNotShownToTheCustomer(t *testing.T) {
+	w := newWorld(t)
+	id := w.connect(stripe("acct_1", nil)).ID
+	got := w.failed(id, errors.New("relation gone"), false, connection.Outcome{})
+	if *got.LastError != fault.Sentence(errors.New("x")) || got.LastErrorKind != nil || *got.LastErrorCause != "relation gone" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAPausedConnectionStaysPaused(t *testing.T) {
+	w := newWorld(t)
+	id := w.connect(stripe("acct_1", nil)).ID
+	if _, err := pgtest.Owner(t, w.db).Exec(t.Context(), `UPDATE connection SET state = 'paused'`); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.succeeded(id, connection.Outcome{}); got.State != connection.Paused || got.LastSuccessAt == nil {
+		t.Errorf("got %+v", got)
+	}
+	if got := w.failed(id, errors.New("x"), false, connection.Outcome{}); got.State != connection.Paused || got.ConsecutiveFailures != 1 {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -1,0 +1,50 @@
+// Package guard answers whether work may go on. An operator throws a switch, and the work that it names
+// stops at its next Commit: everything, one pipeline, one subsystem or one tenant. It owns the table switch.
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"memberintel/internal/fault"
+	"memberintel/internal/postgres"
+)
+
+// The names of switches that are not made of a prefix and an id.
+const (
+	All      = "all"
+	Webhooks = "subsystem:webhooks"
+	Claude   = "subsystem:claude"
+	Mail     = "subsystem:mail"
+)
+
+// Check returns nil when the tenant's work on the pipeline may go on, and otherwise a fault of kind Stopped
+// with the operator's reason; its RetryAfter is set when the switch clears itself. Beside all, the pipeline
+// and the tenant it asks for the switches named in extra, such as Webhooks. It is one query on a table of a
+// few rows and belongs into every Commit.
+func Check(ctx context.Context, tx *postgres.TenantTx, pipeline string, extra ...string) error {
+	names := append([]string{All, "pipeline:" + pipeline, "tenant:" + tx.Tenant.String()}, extra...)
+	var name, reason string
+	var clearsIn *float64
+	err := tx.QueryRow(ctx, `
+		SELECT name, reason, extract(epoch FROM expires_at - memberintel_now())::float8
+		  FROM switch
+		 WHERE name = ANY($1) AND (expires_at IS NULL OR expires_at > memberintel_now())
+		 ORDER BY expires_at DESC NULLS FIRST, name
+		 LIMIT 1`, names).Scan(&name, &reason, &clearsIn)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("guard: read the switches: %w", err)
+	}
+	stopped := fault.New(fault.Stopped, "This work is stopped by the switch %s: %s", name, reason)
+	if clearsIn != nil {
+		stopped.RetryAfter = time.Duration(*clearsIn * float64(time.Second))
+	}
+	return stopped
+}

@@ -1,0 +1,137 @@
+package syncrun
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"memberintel/internal/connection"
+	"memberintel/internal/fault"
+	"memberintel/internal/postgres"
+)
+
+// Outcome is what a pipeline says of a run that went through.
+type Outcome struct {
+	DataAsOf       time.Time // on the source's clock, before the first read
+	NotPermitted   []string  // streams that the credential may not read, with the permission that is missing
+	MappingVersion int       // of a completed full pass, else 0
+	Events         int64
+	ResponseMS     int
+	NextSyncAt     *time.Time
+	Problem        string // why it is only partial, "" otherwise
+}
+
+// Report is what is told about a run.
+type Report struct {
+	RunID            int64      `json:"run_id"`
+	PipelineType     string     `json:"pipeline_type"`
+	Mode             Mode       `json:"mode"`
+	Status           Status     `json:"status"`
+	StartedAt        time.Time  `json:"started_at"`
+	FinishedAt       *time.Time `json:"finished_at"`
+	RecordsProcessed int64      `json:"records_processed"`
+	Quarantined      int64      `json:"quarantined"`
+	ErrorMessage     *string    `json:"error_message"`
+	Events           int64      `json:"-"`
+}
+
+// Finish closes the run with what came of it, brings the connection's health up to date and returns the
+// report. err is why the work ended early, nil when it went through. It must be called exactly once.
+func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) {
+	if cause := context.Cause(ctx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
+		err = cause
+	}
+	ctx = context.WithoutCancel(ctx)
+	r.cancel(nil)
+	<-r.beating
+	var report Report
+	var problem error
+	txErr := r.ledger.DB.TenantTx(ctx, r.Connection.TenantID, func(tx *postgres.TenantTx) error {
+		quarantined, e := CountQuarantine(ctx, tx, r.Connection.ID)
+		if e != nil {
+			return e
+		}
+		var status Status
+		status, problem = judge(o, quarantined, err)
+		report, e = r.close(ctx, tx, status, problem, o, quarantined)
+		if e != nil {
+			return e
+		}
+		return r.recordHealth(ctx, tx, status, problem, o)
+	})
+	if txErr != nil {
+		return report, errors.Join(err, fmt.Errorf("syncrun: finish run %d: %w", r.ID, txErr))
+	}
+	r.ledger.Metrics.RunFinished(string(r.Connection.Pipeline), string(r.Mode), string(report.Status), time.Since(r.StartedAt))
+	if err != nil {
+		r.ledger.Log.ErrorContext(ctx, "sync run ended early", "status", report.Status, "error", err)
+	}
+	return report, nil
+}
+
+// judge decides the status and, unless it is succeeded, the error that says why.
+func judge(o Outcome, quarantined int64, err error) (Status, error) {
+	switch {
+	case fault.Is(err, fault.Stopped), errors.Is(err, context.Canceled):
+		return Stopped, err
+	case err != nil:
+		return Failed, err
+	case len(o.NotPermitted) > 0:
+		return Partial, fault.New(fault.NotPermitted, "Not everything could be read: the key may not read %s.", strings.Join(o.NotPermitted, "; "))
+	case o.Problem != "":
+		return Partial, fault.New(fault.Unavailable, "%s", o.Problem)
+	case quarantined > 0:
+		return Partial, fault.New(fault.Schema,
+			"%d objects have a shape that this version does not understand and were kept aside; see `memberintel quarantine list`.", quarantined)
+	default:
+		return Succeeded, nil
+	}
+}
+
+func (r *Run) close(ctx context.Context, tx *postgres.TenantTx, status Status, problem error, o Outcome, quarantined int64) (Report, error) {
+	var message *string
+	if problem != nil {
+		s := fault.Sentence(problem)
+		message = &s
+	}
+	var dataAsOf *time.Time
+	if !o.DataAsOf.IsZero() {
+		dataAsOf = &o.DataAsOf
+	}
+	rows, err := tx.Query(ctx, `
+		UPDATE sync_run SET status = $3, finished_at = memberintel_now(), error_message = $4, quarantined = $5, events = $6,
+		       data_as_of = $7, lease_expires_at = NULL,
+		       records_processed = (SELECT coalesce(sum(records), 0) FROM sync_checkpoint WHERE run_id = $1)
+		 WHERE run_id = $1 AND lease_token = $2 AND status = 'running'
+		RETURNING run_id, pipeline_type, mode, status, started_at, finished_at, records_processed, quarantined, error_message, events`,
+		r.ID, r.token, status, message, quarantined, o.Events, dataAsOf)
+	if err != nil {
+		return Report{}, err
+	}
+	report, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Report])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return report, leaseLost()
+	}
+	return report, err
+}
+
+// recordHealth tells the connection. A verification that went through says nothing about the data's age.
+func (r *Run) recordHealth(ctx context.Context, tx *postgres.TenantTx, status Status, problem error, o Outcome) error {
+	outcome := connection.Outcome{
+		ResponseMS: o.ResponseMS, NextSyncAt: o.NextSyncAt, NotPermitted: o.NotPermitted, MappingVersion: o.MappingVersion,
+	}
+	switch {
+	case r.Mode == Verify && status == Succeeded:
+		return nil
+	case status == Succeeded:
+		return r.ledger.Connections.Succeeded(ctx, tx, r.Connection.ID, outcome)
+	case errors.Is(problem, context.Canceled):
+		return nil // somebody pressed Ctrl-C; that is nobody's illness
+	default:
+		return r.ledger.Connections.Failed(ctx, tx, r.Connection.ID, problem, status == Partial, outcome)
+	}
+}

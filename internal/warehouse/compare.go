@@ -1,0 +1,209 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"memberintel/internal/canonical"
+	"memberintel/internal/postgres"
+)
+
+// Comparison holds what a pass over the source showed against the warehouse. It spools a hash of the mapped
+// fields of every record into a temporary table, so that the program's memory does not grow with the number
+// of records, and lets PostgreSQL compare. Hashes of both sides are made by the same expression in the same
+// session.
+type Comparison struct {
+	w       *Warehouse
+	session *postgres.Session
+	src     canonical.Source
+}
+
+// Compare begins a comparison in a session of its own.
+func (w *Warehouse) Compare(ctx context.Context, session *postgres.Session, src canonical.Source) (*Comparison, error) {
+	c := &Comparison{w: w, session: session, src: src}
+	return c, session.TenantTx(ctx, func(tx *postgres.TenantTx) error {
+		_, err := tx.Exec(ctx, `CREATE TEMPORARY TABLE verify_spool (
+			table_name text, source_id text, variant text, parent text, hash text, sticky jsonb,
+			PRIMARY KEY (table_name, source_id, variant))`)
+		if err != nil {
+			return fmt.Errorf("warehouse: make the spool: %w", err)
+		}
+		return nil
+	})
+}
+
+// Add spools what one page showed.
+func (c *Comparison) Add(ctx context.Context, b *canonical.Batch) error {
+	return c.session.TenantTx(ctx, func(tx *postgres.TenantTx) error {
+		m := merging{ctx: ctx, tx: tx}
+		spool(&m, &c.w.plans, b.Plans)
+		spool(&m, &c.w.members, b.Members)
+		spool(&m, &c.w.subscriptions, b.Subscriptions)
+		spool(&m, &c.w.items, itemsOf(b.Subscriptions))
+		spool(&m, &c.w.invoices, b.Invoices)
+		spool(&m, &c.w.paymentIntents, b.PaymentIntents)
+		spool(&m, &c.w.transactions, b.Transactions)
+		spool(&m, &c.w.allocations, b.Allocations)
+		return m.err
+	})
+}
+
+func spool[T any](m *merging, t *table[T], rows []T) {
+	if m.err != nil || len(rows) == 0 {
+		return
+	}
+	rows, _ = fold(t, rows)
+	rows, _ = split(t, rows)
+	m.fail(t.name, m.stageRows(t.sql.makeStage, t.sql.stage, t.columnNames(), newRowSource(t, rows)))
+	if m.err == nil {
+		_, err := m.tx.Exec(m.ctx, t.sql.spool)
+		m.fail(t.name, err)
+	}
+}
+
+// Suspect is a record that the pass and the warehouse do not agree on.
+type Suspect struct {
+	Table    string
+	SourceID string
+	Variant  string
+	Parent   string // of an item: its subscription
+	Missing  bool   // in the warehouse
+	Extra    bool   // in the warehouse
+}
+
+// Suspects compares one table and returns, by source id behind after, up to limit records that differ.
+func (c *Comparison) Suspects(ctx context.Context, table string, after Suspect, limit int) ([]Suspect, error) {
+	sql, err := c.w.compareSQL(table)
+	if err != nil {
+		return nil, err
+	}
+	var suspects []Suspect
+	err = c.session.TenantTx(ctx, func(tx *postgres.TenantTx) error {
+		rows, err := tx.Query(ctx, sql, append(identityOf(tx.Tenant, c.src), after.SourceID, after.Variant, limit)...)
+		if err != nil {
+			return fmt.Errorf("warehouse: %s: compare: %w", table, err)
+		}
+		var s Suspect
+		s.Table = table
+		_, err = pgx.ForEachRow(rows, []any{&s.SourceID, &s.Variant, &s.Parent, &s.Missing, &s.Extra}, func() error {
+			suspects = append(suspects, s)
+			return nil
+		})
+		return err
+	})
+	return suspects, err
+}
+
+// ComparedTables lists the tables of a comparison in the order in which they are told.
+func ComparedTables() []string {
+	return []string{"members", "plans", "subscriptions", "subscription_items", "invoices", "transactions", "payment_allocations", "payment_intents"}
+}
+
+func (w *Warehouse) compareSQL(table string) (string, error) {
+	switch table {
+	case "plans":
+		return w.plans.sql.compare, nil
+	case "members":
+		return w.members.sql.compare, nil
+	case "subscriptions":
+		return w.subscriptions.sql.compare, nil
+	case "subscription_items":
+		return w.items.sql.compare, nil
+	case "invoices":
+		return w.invoices.sql.compare, nil
+	case "payment_intents":
+		return w.paymentIntents.sql.compare, nil
+	case "transactions":
+		return w.transactions.sql.compare, nil
+	case "payment_allocations":
+		return w.allocations.sql.compare, nil
+	}
+	return "", fmt.Errorf("warehouse: %s is not compared", table)
+}
+
+// Difference is a field in which source and warehouse differ. Values are JSON.
+type Difference struct {
+	Table, SourceID, Field string
+	Source, Warehouse      any
+}
+
+// Standing says how a record that was looked at again stands in the warehouse.
+type Standing struct {
+	Present       bool      // a live row
+	Deleted       bool      // a tombstone
+	ObservedUntil time.Time // of the row, zero when there is none
+	Differences   []Difference
+}
+
+// Examine compares the records of a batch, looked up one by one, with their rows, field by field. The key
+// of the result is the table and source id.
+func (w *Warehouse) Examine(ctx context.Context, session *postgres.Session, b *canonical.Batch) (map[Ref]Standing, error) {
+	out := map[Ref]Standing{}
+	err := session.TenantTx(ctx, func(tx *postgres.TenantTx) error {
+		m := merging{ctx: ctx, tx: tx, ids: identityOf(tx.Tenant, b.Source)}
+		examine(&m, &w.plans, b.Plans, out)
+		examine(&m, &w.members, b.Members, out)
+		examine(&m, &w.subscriptions, b.Subscriptions, out)
+		examine(&m, &w.items, itemsOf(b.Subscriptions), out)
+		examine(&m, &w.invoices, b.Invoices, out)
+		examine(&m, &w.paymentIntents, b.PaymentIntents, out)
+		examine(&m, &w.transactions, b.Transactions, out)
+		examine(&m, &w.allocations, b.Allocations, out)
+		return m.err
+	})
+	return out, err
+}
+
+func examine[T any](m *merging, t *table[T], rows []T, out map[Ref]Standing) {
+	if m.err != nil || len(rows) == 0 {
+		return
+	}
+	rows, _ = fold(t, rows)
+	rows, _ = split(t, rows)
+	m.fail(t.name, m.stageRows(t.sql.makeStage, t.sql.stage, t.columnNames(), newRowSource(t, rows)))
+	if m.err != nil {
+		return
+	}
+	found, err := m.tx.Query(m.ctx, t.sql.examine, m.ids...)
+	if err != nil {
+		m.fail(t.name, err)
+		return
+	}
+	var id string
+	var present, deleted bool
+	var until *time.Time
+	var source, ours map[string]any
+	_, err = pgx.ForEachRow(found, []any{&id, &present, &deleted, &until, &source, &ours}, func() error {
+		ref := Ref{t.name, id}
+		s := Standing{Present: present && !deleted, Deleted: deleted}
+		if until != nil {
+			s.ObservedUntil = *until
+		}
+		if s.Present {
+			s.Differences = differing(t, id, source, ours)
+		}
+		if old, twice := out[ref]; twice { // a dispute and its reversal share an id
+			s.Differences = append(old.Differences, s.Differences...)
+			s.Present = s.Present && old.Present
+		}
+		out[ref] = s
+		source, ours = nil, nil
+		return nil
+	})
+	m.fail(t.name, err)
+}
+
+func differing[T any](t *table[T], id string, source, ours map[string]any) []Difference {
+	var out []Difference
+	for _, c := range t.columns {
+		a, b := source[c.name], ours[c.name]
+		if c.sticky && a == nil || fmt.Sprint(a) == fmt.Sprint(b) {
+			continue
+		}
+		out = append(out, Difference{t.name, id, c.name, a, b})
+	}
+	return out
+}

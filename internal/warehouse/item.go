@@ -1,0 +1,50 @@
+package warehouse
+
+import (
+	_ "embed"
+
+	"memberintel/internal/canonical"
+)
+
+//go:embed item_gone.sql
+var itemGoneSQL string
+
+//go:embed item_history.sql
+var itemHistorySQL string
+
+// adoptItems brings the items of the subscriptions that were written into line with them: the ones present
+// are written, the ones absent buried, and what changed in their worth is appended to the history. The
+// subscription's own row is locked by then, so nobody else does the same at the same time.
+func (w *Warehouse) adoptItems(m *merging, subs []canonical.Subscription, written map[key]bool) {
+	if m.err != nil || len(written) == 0 {
+		return
+	}
+	var kept []canonical.Subscription
+	var parents, present []string
+	for _, s := range subs {
+		if !written[key{id: s.SourceID}] {
+			continue
+		}
+		parents = append(parents, s.SourceID)
+		if s.Deleted == "" {
+			kept = append(kept, s)
+		}
+	}
+	items := itemsOf(kept)
+	items, _ = fold(&w.items, items)
+	for i := range items {
+		present = append(present, items[i].SourceID)
+	}
+	if len(items) > 0 {
+		_, err := m.tx.Exec(m.ctx, w.items.sql.adopt, append(m.ids[:4:4], w.items.arrays(items)...)...)
+		m.fail("subscription_items", err)
+	}
+	if m.err == nil {
+		_, err := m.tx.Exec(m.ctx, itemGoneSQL, append(m.ids[:4:4], parents, present)...)
+		m.fail("subscription_items", err)
+	}
+	if m.err == nil {
+		_, err := m.tx.Exec(m.ctx, itemHistorySQL, append(m.ids[:4:4], parents)...)
+		m.fail("subscription_item_history", err)
+	}
+}

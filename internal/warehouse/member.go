@@ -1,0 +1,28 @@
+package warehouse
+
+import (
+	"time"
+
+	"memberintel/internal/canonical"
+)
+
+func members() table[canonical.Member] {
+	type m = canonical.Member
+	return build(table[m]{name: "members", head: func(r *m) *canonical.Head { return &r.Head }, columns: []column[m]{
+		text("email", func(r *m) *string { return r.Email }),
+		text("name", func(r *m) *string { return r.Name }),
+		text("phone", func(r *m) *string { return r.Phone }),
+		text("description", func(r *m) *string { return r.Description }),
+		object("address", func(r *m) []byte { return r.Address }),
+		text("currency", func(r *m) *string { return r.Currency }),
+		metadata(func(r *m) []byte { return r.Metadata }),
+		moment("signup_at", func(r *m) *time.Time { return r.SignupAt }),
+		text("member_number", func(r *m) *string { return r.MemberNumber }),
+		day("join_date", func(r *m) *time.Time { return r.JoinDate }),
+		text("membership_type", func(r *m) *string { return r.MembershipType }),
+		text("preferred_court", func(r *m) *string { return r.PreferredCourt }),
+		text("skill_level", func(r *m) *string { return r.SkillLevel }),
+		text("emergency_contact_name", func(r *m) *string { return r.EmergencyContactName }),
+		text("emergency_contact_phone", func(r *m) *string { return r.EmergencyContactPhone }),
+	}})
+}

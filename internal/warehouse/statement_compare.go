@@ -1,0 +1,81 @@
+package warehouse
+
+import (
+	"fmt"
+	"strings"
+)
+
+// hash is of the mapped columns that a source never leaves out.
+func (g generator) hash(of string) string {
+	var cols []string
+	for _, c := range g.mapped {
+		if !c.sticky {
+			cols = append(cols, of+"."+c.name)
+		}
+	}
+	return fmt.Sprintf("md5(ROW(%s)::text)", strings.Join(cols, ", "))
+}
+
+// sticky is an object of the columns that a source may leave out, without those that it left out.
+func (g generator) sticky(of string) string {
+	var pairs []string
+	for _, c := range g.mapped {
+		if c.sticky {
+			pairs = append(pairs, fmt.Sprintf("'%s', %s.%s", c.name, of, c.name))
+		}
+	}
+	return "jsonb_strip_nulls(jsonb_build_object(" + strings.Join(pairs, ", ") + "))"
+}
+
+func (g generator) variantOf(of string) string {
+	if g.variant == "" {
+		return "''"
+	}
+	return "coalesce(" + of + "." + g.variant + ", '')"
+}
+
+// parentOf is the record in which an item comes, ” for records that come by themselves.
+func (g generator) parentOf(of string) string {
+	if g.table == "subscription_items" {
+		return of + ".subscription_source_id"
+	}
+	return "''"
+}
+
+func (g generator) spool() string {
+	return fmt.Sprintf(`INSERT INTO verify_spool (table_name, source_id, variant, parent, hash, sticky)
+SELECT '%s', s.source_id, %s, %s, %s, %s FROM %s s
+ON CONFLICT (table_name, source_id, variant) DO UPDATE SET hash = excluded.hash, sticky = excluded.sticky, parent = excluded.parent`,
+		g.table, g.variantOf("s"), g.parentOf("s"), g.hash("s"), g.sticky("s"), g.stage)
+}
+
+func (g generator) compare() string {
+	return fmt.Sprintf(`SELECT coalesce(s.source_id, t.source_id), coalesce(s.variant, t.variant), coalesce(s.parent, t.parent),
+       t.source_id IS NULL, s.source_id IS NULL
+  FROM (SELECT * FROM verify_spool WHERE table_name = '%s') s
+  FULL JOIN (
+    SELECT t.source_id, %s AS variant, %s AS parent, %s AS hash, %s AS sticky
+      FROM %s t
+     WHERE t.tenant_id = $1 AND t.source_platform = $2 AND t.source_account_id = $3 AND t.livemode = $4
+       AND t.deleted_at IS NULL) t
+    ON t.source_id = s.source_id AND t.variant = s.variant
+ WHERE (s.source_id IS NULL OR t.source_id IS NULL OR s.hash <> t.hash OR NOT t.sticky @> s.sticky)
+   AND (coalesce(s.source_id, t.source_id), coalesce(s.variant, t.variant)) > ($5, $6)
+ ORDER BY 1, 2 LIMIT $7`,
+		g.table, g.variantOf("t"), g.parentOf("t"), g.hash("t"), g.sticky("t"), g.table)
+}
+
+func (g generator) examine() string {
+	var names []string
+	for _, c := range g.mapped {
+		names = append(names, "'"+c.name+"'")
+	}
+	only := "ARRAY[" + strings.Join(names, ", ") + "]"
+	pick := func(of string) string {
+		return fmt.Sprintf("(SELECT jsonb_object_agg(k, v) FROM jsonb_each(to_jsonb(%s)) AS e (k, v) WHERE k = ANY (%s))", of, only)
+	}
+	return fmt.Sprintf(`SELECT s.source_id, t.source_id IS NOT NULL, t.deleted_at IS NOT NULL, t.observed_until, %s, %s
+  FROM %s s
+  LEFT JOIN %s t ON t.tenant_id = $1 AND t.source_platform = $2 AND t.source_account_id = $3 AND t.livemode = $4 AND %s`,
+		pick("s"), pick("t"), g.stage, g.table, g.joined())
+}

@@ -1,0 +1,33 @@
+package warehouse
+
+import (
+	"time"
+
+	"memberintel/internal/canonical"
+)
+
+func transactions() table[canonical.Transaction] {
+	type t = canonical.Transaction
+	return build(table[t]{name: "transactions", key: "kind", variant: "kind", head: func(r *t) *canonical.Head { return &r.Head }, columns: []column[t]{
+		plain("kind", func(r *t) string { return r.Kind }),
+		text("member_source_id", func(r *t) *string { return r.MemberSourceID }).kept(""),
+		text("subscription_source_id", func(r *t) *string { return r.SubscriptionSourceID }).kept(""),
+		text("invoice_source_id", func(r *t) *string { return r.InvoiceSourceID }).kept(""),
+		text("parent_source_id", func(r *t) *string { return r.ParentSourceID }),
+		text("intent_source_id", func(r *t) *string { return r.IntentSourceID }),
+		text("settlement_source_id", func(r *t) *string { return r.SettlementSourceID }),
+		amount("amount_minor", func(r *t) int64 { return r.AmountMinor }),
+		plain("currency", func(r *t) string { return r.Currency }),
+		bigint("settlement_amount_minor", func(r *t) *int64 { return r.SettlementAmountMinor }).kept("settlement_source_id"),
+		text("settlement_currency", func(r *t) *string { return r.SettlementCurrency }).kept("settlement_source_id"),
+		bigint("fee_minor", func(r *t) *int64 { return r.FeeMinor }).kept("settlement_source_id"),
+		bigint("net_minor", func(r *t) *int64 { return r.NetMinor }).kept("settlement_source_id"),
+		plain("status", func(r *t) string { return r.Status }),
+		plain("native_status", func(r *t) string { return r.NativeStatus }),
+		moment("occurred_at", func(r *t) *time.Time { return r.OccurredAt }),
+		text("failure_code", func(r *t) *string { return r.FailureCode }),
+		text("reason", func(r *t) *string { return r.Reason }),
+		text("description", func(r *t) *string { return r.Description }),
+		metadata(func(r *t) []byte { return r.Metadata }),
+	}})
+}
