@@ -196,14 +196,14 @@ CREATE TABLE members (
     lifetime boolean NOT NULL DEFAULT false,
     last_activity_at timestamp with time zone,
     person_id uuid,
-    sort_name text GENERATED ALWAYS AS (lower("left"(COALESCE(name, ''::text), 200))) STORED,
+    sort_name text GENERATED ALWAYS AS (lower("left"(COALESCE(name, ''::text), 100))) STORED,
     email_l text GENERATED ALWAYS AS (lower("left"(COALESCE(email, ''::text), 320))) STORED,
-    search_text text GENERATED ALWAYS AS (lower((("left"(COALESCE(name, ''::text), 120) || ' '::text) || "left"(COALESCE(email, ''::text), 200)))) STORED,
+    search_text text GENERATED ALWAYS AS (lower((("left"(COALESCE(name, ''::text), 100) || ' '::text) || "left"(COALESCE(email, ''::text), 140)))) STORED,
     PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
     CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
     CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text])))
 );
-CREATE INDEX members_email ON public.members USING btree (tenant_id, email_l, id);
+CREATE INDEX members_email ON public.members USING btree (tenant_id, email_l, id) INCLUDE (sort_name);
 CREATE INDEX members_metadata ON public.members USING gin (tenant_id, metadata jsonb_path_ops);
 CREATE INDEX members_plan ON public.members USING btree (tenant_id, plan_source_id, membership_status, sort_name, id);
 CREATE INDEX members_search ON public.members USING gin (tenant_id, search_text gin_trgm_ops);

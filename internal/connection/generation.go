@@ -17,3 +17,13 @@ func (s *Store) Generation(ctx context.Context, tx *postgres.TenantTx, id ID) (i
 	}
 	return generation, nil
 }
+
+// Stands reports whether the connection is there and not disconnected.
+func (s *Store) Stands(ctx context.Context, tx *postgres.TenantTx, id ID) (bool, error) {
+	var stands bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM connection WHERE connection_id = $1 AND state <> 'disconnected')`, id).Scan(&stands)
+	if err != nil {
+		return false, fmt.Errorf("connection: look whether it stands: %w", err)
+	}
+	return stands, nil
+}

@@ -142,6 +142,29 @@ func (db *DB) URLFor(user, password string) (string, error) {
 	return u.String(), nil
 }
 
+// Tidy vacuums those of the tables for which so many written records are much, and renews their statistics:
+// without statistics PostgreSQL plans badly, and without a vacuum searches slow down several times. A large
+// table is left to autovacuum. Only the owner may do it; a login that may not is an error.
+func (db *DB) Tidy(ctx context.Context, records int64, tables []string) error {
+	return db.Owner(ctx, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
+			AND relname = ANY ($1) AND reltuples < 10 * $2`, tables, records)
+		if err != nil {
+			return fmt.Errorf("postgres: look at the sizes of tables: %w", err)
+		}
+		small, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return fmt.Errorf("postgres: look at the sizes of tables: %w", err)
+		}
+		for _, table := range small {
+			if _, err := conn.Exec(ctx, `VACUUM (ANALYZE, SKIP_LOCKED) `+pgx.Identifier{table}.Sanitize()); err != nil {
+				return fmt.Errorf("postgres: tidy %s: %w", table, err)
+			}
+		}
+		return nil
+	})
+}
+
 // Owner runs fn on one connection of the owner: for migrations and the logins of readers, never for rows.
 func (db *DB) Owner(ctx context.Context, fn func(*pgx.Conn) error) error {
 	conn, err := pgx.Connect(ctx, db.ownerURL)

@@ -25,7 +25,7 @@ const schemaHeader = `-- The schema as it stands after all migrations, read from
 // between releases of PostgreSQL.
 var schemaParts = []string{
 	`SELECT '-- Roles: ' || string_agg(rolname || CASE WHEN rolcanlogin THEN ' (login)' ELSE '' END, ', ' ORDER BY rolname) || E'\n'
-	   FROM pg_roles WHERE rolname ~ '^memberintel_' AND rolname !~ '^memberintel_reader_'`,
+	   FROM pg_roles WHERE rolname ~ '^memberintel_' AND rolname !~ '^memberintel_reader_|_login$'`,
 	`SELECT format(E'CREATE TABLE %s (\n%s\n);\n', c.oid::regclass, concat_ws(E',\n', columns, constraints))
 	   || coalesce((SELECT string_agg(pg_get_indexdef(i.indexrelid) || ';', E'\n' ORDER BY i.indexrelid::regclass::text) || E'\n'
 	                  FROM pg_index i WHERE i.indrelid = c.oid

@@ -60,7 +60,7 @@ var searches = map[string]search{
 	"last name":           {query: "Novak"},
 	"first name":          {query: "elodie"}, // no member: accents count
 	"accent, capital":     {query: "ÉLODIE"},
-	"part of an e-mail":   {query: "a18@ex"},
+	"part of an e-mail":   {query: "a17@mail"},
 	"common":              {query: "smith"},
 	"no hit":              {query: "qqxyzzy"},
 	"late in the abc":     {query: "zygm"},
@@ -258,15 +258,14 @@ func TestSearchUsesItsIndexes(t *testing.T) {
 		after   string
 		indexes []string // any of them
 	}{
-		"word":             {search: search{query: "zygmunt 123"}, indexes: []string{"members_search"}},
-		"no hit":           {search: search{query: "qqxyzzy"}, indexes: []string{"members_search"}},
-		"common word":      {search: search{query: "smith"}, indexes: []string{"members_search", "members_sort"}},
-		"prefix":           {search: search{query: "z"}, indexes: []string{"members_sort"}},
-		"first page":       {indexes: []string{"members_sort"}},
-		"a late page":      {after: "zoë", indexes: []string{"members_sort"}},
-		"status":           {search: search{status: is("canceled")}, indexes: []string{"members_status"}},
-		"plan":             {search: search{plan: is("price_1"), status: is("active")}, indexes: []string{"members_plan"}},
-		"metadata, nobody": {search: search{metadata: is(`{"city": "Rom"}`)}, indexes: []string{"members_metadata"}},
+		"word":        {search: search{query: "zygmunt 123"}, indexes: []string{"members_search"}},
+		"no hit":      {search: search{query: "qqxyzzy"}, indexes: []string{"members_search"}},
+		"common word": {search: search{query: "smith"}, indexes: []string{"members_search", "members_sort"}},
+		"prefix":      {search: search{query: "z"}, indexes: []string{"members_sort"}},
+		"first page":  {indexes: []string{"members_sort"}},
+		"a late page": {after: "zoë", indexes: []string{"members_sort"}},
+		"status":      {search: search{status: is("canceled")}, indexes: []string{"members_status"}},
+		"plan":        {search: search{plan: is("price_1"), status: is("active")}, indexes: []string{"members_plan"}},
 	} {
 		plan := plans(t, w.db, w.ours, want.search, want.after)
 		if !slices.ContainsFunc(want.indexes, func(index string) bool { return strings.Contains(plan, index) }) || strings.Contains(plan, "Seq Scan on members") {
@@ -275,11 +274,11 @@ func TestSearchUsesItsIndexes(t *testing.T) {
 	}
 }
 
-// BenchmarkSearch asks each kind of query of a tenant with 50,000 members, among ten times as many.
+// BenchmarkSearch asks each kind of query of a tenant with 50,000 members, beside one with twice as many.
 func BenchmarkSearch(b *testing.B) {
 	w := newWorld(b)
 	populate(b, w.owner, w.ours, 50_000)
-	populate(b, w.owner, w.theirs, 500_000)
+	populate(b, w.owner, w.theirs, 100_000)
 	if _, err := w.owner.Exec(b.Context(), `VACUUM ANALYZE members`); err != nil {
 		b.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"memberintel/internal/canonical"
+	"memberintel/internal/fault"
 	"memberintel/internal/guard"
 	"memberintel/internal/postgres"
 	"memberintel/internal/warehouse"
@@ -83,7 +84,8 @@ func (r *Run) commit(ctx context.Context, tx *postgres.TenantTx, w Work) error {
 	return nil
 }
 
-// mayGoOn holds the run's row, so that a takeover waits for this transaction, and asks the guard.
+// mayGoOn holds the run's row, so that a takeover waits for this transaction, and asks the guard and
+// whether the connection still stands.
 func (r *Run) mayGoOn(ctx context.Context, tx *postgres.TenantTx) error {
 	var one int
 	err := tx.QueryRow(ctx, `SELECT 1 FROM sync_run WHERE run_id = $1 AND lease_token = $2 AND status = 'running' FOR SHARE`,
@@ -94,7 +96,14 @@ func (r *Run) mayGoOn(ctx context.Context, tx *postgres.TenantTx) error {
 	if err != nil {
 		return fmt.Errorf("syncrun: check the lease: %w", err)
 	}
-	return guard.Check(ctx, tx, string(r.Connection.Pipeline))
+	if err := guard.Check(ctx, tx, string(r.Connection.Pipeline)); err != nil {
+		return err
+	}
+	stands, err := r.ledger.Connections.Stands(ctx, tx, r.Connection.ID)
+	if err == nil && !stands {
+		return fault.New(fault.Stopped, "The connection was taken away while the sync ran.")
+	}
+	return err
 }
 
 func (r *Run) saveCheckpoints(ctx context.Context, tx *postgres.TenantTx, checkpoints []Checkpoint) error {

@@ -162,6 +162,39 @@ func (r *Run) insert(ctx context.Context, tx *postgres.TenantTx) error {
 	if err != nil {
 		return fmt.Errorf("syncrun: begin: %w", err)
 	}
+	if r.Mode != Full {
+		return nil
+	}
+	return r.goOn(ctx, tx)
+}
+
+// goOn takes over the checkpoints of the full pass before this one, when that failed or was stopped within
+// a day: what it had read need not be read again.
+func (r *Run) goOn(ctx context.Context, tx *postgres.TenantTx) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO sync_checkpoint (tenant_id, run_id, stream, part, position, done, records)
+		SELECT k.tenant_id, $2, k.stream, k.part, k.position, k.done, k.records
+		  FROM (SELECT run_id, status, finished_at FROM sync_run
+		         WHERE connection_id = $1 AND mode = 'full' AND run_id < $2 ORDER BY run_id DESC LIMIT 1) AS before
+		  JOIN sync_checkpoint k USING (run_id)
+		 WHERE before.status IN ('failed', 'stopped') AND before.finished_at > memberintel_now() - interval '1 day'`,
+		r.Connection.ID, r.ID)
+	if err != nil {
+		return fmt.Errorf("syncrun: go on from the run before: %w", err)
+	}
+	return nil
+}
+
+// StartOver forgets what the run has reached, when its checkpoints are of no use any more.
+func (r *Run) StartOver(ctx context.Context) error {
+	err := r.Commit(ctx, Work{Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
+		_, err := tx.Exec(ctx, `DELETE FROM sync_checkpoint WHERE run_id = $1`, r.ID)
+		return err
+	}})
+	if err != nil {
+		return fmt.Errorf("syncrun: start over: %w", err)
+	}
+	r.records.Store(0)
 	return nil
 }
 

@@ -75,28 +75,39 @@ func ListQuarantine(ctx context.Context, tx *postgres.TenantTx, pipeline connect
 	return held, nil
 }
 
-// Understood names an object that was read well.
+// Understood names an object that was read well, and up to which time, on the source's clock, that settles
+// what was not understood before.
 type Understood struct {
 	Stream, SourceID string
-	Until            time.Time // of its observation
+	Settles          time.Time
 }
 
-// ReleaseQuarantine forgets the objects that have since been read well, at or after the time at which they
-// were quarantined.
-func ReleaseQuarantine(ctx context.Context, tx *postgres.TenantTx, id connection.ID, objects []Understood) error {
+// ReleaseQuarantine forgets the objects that have since been read well. It returns those that stay, because
+// the good reading may be the older one: what is read after Settles of theirs will tell.
+func ReleaseQuarantine(ctx context.Context, tx *postgres.TenantTx, id connection.ID, objects []Understood) ([]Understood, error) {
 	streams, ids, until := make([]string, len(objects)), make([]string, len(objects)), make([]time.Time, len(objects))
 	for i, o := range objects {
-		streams[i], ids[i], until[i] = o.Stream, o.SourceID, o.Until
+		streams[i], ids[i], until[i] = o.Stream, o.SourceID, o.Settles
 	}
-	_, err := tx.Exec(ctx, `
-		DELETE FROM quarantine q USING unnest($2::text[], $3::text[], $4::timestamptz[]) AS s (stream, source_id, until)
-		 WHERE EXISTS (SELECT FROM quarantine WHERE connection_id = $1)
-		   AND q.connection_id = $1 AND q.stream = s.stream AND q.source_id = s.source_id AND q.observed_at <= s.until`,
+	rows, err := tx.Query(ctx, `
+		WITH s AS (
+		    SELECT * FROM unnest($2::text[], $3::text[], $4::timestamptz[]) AS s (stream, source_id, until)
+		     WHERE EXISTS (SELECT FROM quarantine WHERE connection_id = $1)
+		), released AS (
+		    DELETE FROM quarantine q USING s
+		     WHERE q.connection_id = $1 AND q.stream = s.stream AND q.source_id = s.source_id AND q.observed_until <= s.until
+		)
+		SELECT q.stream, q.source_id, q.observed_until FROM quarantine q JOIN s USING (stream, source_id)
+		 WHERE q.connection_id = $1 AND q.observed_until > s.until`,
 		id, streams, ids, until)
 	if err != nil {
-		return fmt.Errorf("syncrun: release from quarantine: %w", err)
+		return nil, fmt.Errorf("syncrun: release from quarantine: %w", err)
 	}
-	return nil
+	held, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Understood])
+	if err != nil {
+		return nil, fmt.Errorf("syncrun: release from quarantine: %w", err)
+	}
+	return held, nil
 }
 
 // CountQuarantine returns how many objects of a connection are held.

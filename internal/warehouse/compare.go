@@ -55,7 +55,7 @@ func spool[T any](m *merging, t *table[T], rows []T) {
 	if m.err != nil || len(rows) == 0 {
 		return
 	}
-	rows, _ = fold(t, rows)
+	rows = latest(t, rows)
 	rows, _ = split(t, rows)
 	m.fail(t.name, m.stageRows(t.sql.makeStage, t.sql.stage, t.columnNames(), newRowSource(t, rows)))
 	if m.err == nil {
@@ -161,7 +161,7 @@ func examine[T any](m *merging, t *table[T], rows []T, out map[Ref]Standing) {
 	if m.err != nil || len(rows) == 0 {
 		return
 	}
-	rows, _ = fold(t, rows)
+	rows = latest(t, rows)
 	rows, _ = split(t, rows)
 	m.fail(t.name, m.stageRows(t.sql.makeStage, t.sql.stage, t.columnNames(), newRowSource(t, rows)))
 	if m.err != nil {

@@ -9,6 +9,12 @@ import (
 //go:embed item_gone.sql
 var itemGoneSQL string
 
+//go:embed item_check.sql
+var itemCheckSQL string
+
+//go:embed item_first.sql
+var itemFirstSQL string
+
 //go:embed item_history.sql
 var itemHistorySQL string
 
@@ -30,8 +36,7 @@ func (w *Warehouse) adoptItems(m *merging, subs []canonical.Subscription, writte
 			kept = append(kept, s)
 		}
 	}
-	items := itemsOf(kept)
-	items, _ = fold(&w.items, items)
+	items := latest(&w.items, itemsOf(kept))
 	for i := range items {
 		present = append(present, items[i].SourceID)
 	}
@@ -39,12 +44,28 @@ func (w *Warehouse) adoptItems(m *merging, subs []canonical.Subscription, writte
 		_, err := m.tx.Exec(m.ctx, w.items.sql.adopt, append(m.ids[:4:4], w.items.arrays(items)...)...)
 		m.fail("subscription_items", err)
 	}
-	if m.err == nil {
+	w.keepHistory(m, parents, present)
+}
+
+// keepHistory buries the items of the parents that are not present, and appends to the history. Mostly there
+// is nothing to bury and nothing to close, which is found out by reading few rows.
+func (w *Warehouse) keepHistory(m *merging, parents, present []string) {
+	if m.err != nil {
+		return
+	}
+	var changed, unknown int
+	m.fail("subscription_items", m.tx.QueryRow(m.ctx, itemCheckSQL, planned(len(parents), append(m.ids[:4:4], parents, present))...).Scan(&changed, &unknown))
+	switch {
+	case m.err != nil:
+	case changed > 0:
 		_, err := m.tx.Exec(m.ctx, itemGoneSQL, append(m.ids[:4:4], parents, present)...)
 		m.fail("subscription_items", err)
-	}
-	if m.err == nil {
-		_, err := m.tx.Exec(m.ctx, itemHistorySQL, append(m.ids[:4:4], parents)...)
+		if m.err == nil {
+			_, err := m.tx.Exec(m.ctx, itemHistorySQL, append(m.ids[:4:4], parents)...)
+			m.fail("subscription_item_history", err)
+		}
+	case unknown > 0:
+		_, err := m.tx.Exec(m.ctx, itemFirstSQL, planned(len(parents), append(m.ids[:4:4], parents))...)
 		m.fail("subscription_item_history", err)
 	}
 }

@@ -3,6 +3,7 @@ package warehouse
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -35,6 +36,9 @@ func New() *Warehouse {
 	}
 }
 
+// Tables lists the tables that a pass over a source writes.
+func Tables() []string { return append(ComparedTables(), "subscription_item_history") }
+
 // Deriving says when the columns that follow from several records are brought up to date.
 type Deriving int
 
@@ -61,18 +65,18 @@ type Ref struct{ Table, SourceID string }
 func (w *Warehouse) Apply(ctx context.Context, tx *postgres.TenantTx, b *canonical.Batch, deriving Deriving) (Result, error) {
 	m := merging{ctx: ctx, tx: tx, ids: identityOf(tx.Tenant, b.Source)}
 	if deriving == DeriveNow {
-		if err := lockMembers(ctx, tx, b); err != nil {
+		if err := lockMembers(ctx, tx, contendedBy(b)); err != nil {
 			return Result{}, err
 		}
 	}
-	merge(&m, &w.plans, b.Plans)
 	merge(&m, &w.members, b.Members)
-	folded, changed := mergeFolded(&m, &w.subscriptions, b.Subscriptions)
-	w.adoptItems(&m, folded, changed)
+	mergeThen(&m, &w.subscriptions, b.Subscriptions, w.adoptItems)
 	merge(&m, &w.invoices, b.Invoices)
 	merge(&m, &w.paymentIntents, b.PaymentIntents)
 	merge(&m, &w.transactions, b.Transactions)
 	merge(&m, &w.allocations, b.Allocations)
+	// Last, because many batches show the same few prices: whoever comes second waits for these rows.
+	merge(&m, &w.plans, b.Plans)
 	if m.err == nil && deriving == DeriveNow {
 		m.err = derive(ctx, tx, b)
 	}
@@ -89,16 +93,32 @@ type merging struct {
 }
 
 // merge writes one table's rows.
-func merge[T any](m *merging, t *table[T], rows []T) { _, _ = mergeFolded(m, t, rows) }
+func merge[T any](m *merging, t *table[T], rows []T) {
+	mergeThen(m, t, rows, func(*merging, []T, map[key]bool) {})
+}
 
-// mergeFolded writes one table's rows and returns the one of each identity that counted, and the keys of those
-// that were written.
-func mergeFolded[T any](m *merging, t *table[T], rows []T) ([]T, map[key]bool) {
+// mergeThen writes one table's rows, layer by layer, and does then with each layer and the keys that were
+// written of it.
+func mergeThen[T any](m *merging, t *table[T], rows []T, then func(*merging, []T, map[key]bool)) {
 	if m.err != nil || len(rows) == 0 {
-		return nil, nil
+		return
 	}
-	rows, ties := fold(t, rows)
+	layers, ties := fold(t, rows)
 	m.result.Ties = append(m.result.Ties, ties...)
+	all := make(map[key]bool, len(rows))
+	for _, layer := range layers {
+		written := mergeLayer(m, t, layer)
+		then(m, layer, written)
+		maps.Copy(all, written)
+	}
+	for k := range all {
+		delete(m.result.Ignored, Ref{t.name, k.id})
+	}
+	m.result.Written += len(all)
+}
+
+// mergeLayer writes rows of different identities and returns the keys that were written.
+func mergeLayer[T any](m *merging, t *table[T], rows []T) map[key]bool {
 	living, gone := split(t, rows)
 	written := make(map[key]bool, len(rows))
 	if len(living) >= stageFrom {
@@ -110,11 +130,19 @@ func mergeFolded[T any](m *merging, t *table[T], rows []T) ([]T, map[key]bool) {
 	if len(gone) > 0 {
 		m.collect(t.name, written, t.sql.bury, append(m.ids[:4:4], t.arrays(gone)...))
 	}
-	m.result.Written += len(written)
 	if len(written) < len(rows) {
 		findTies(m, t, rows, written)
 	}
-	return rows, written
+	return written
+}
+
+// planned has a statement about many rows planned anew, for the sizes that the tables have by now: a plan that
+// was made and kept while a table was small reads all of it.
+func planned(rows int, args []any) []any {
+	if rows < stageFrom {
+		return args
+	}
+	return append([]any{pgx.QueryExecModeDescribeExec}, args...)
 }
 
 func split[T any](t *table[T], rows []T) (living, gone []T) {
@@ -179,7 +207,8 @@ func (m *merging) stageRows(makeStage, stage string, columns []string, src pgx.C
 	if m.err != nil {
 		return nil
 	}
-	if _, err := m.tx.Exec(m.ctx, makeStage); err != nil {
+	// Another layer, or in a shared transaction another tenant, may have staged rows before.
+	if _, err := m.tx.Exec(m.ctx, makeStage+"; DELETE FROM "+stage); err != nil {
 		return err
 	}
 	_, err := m.tx.CopyFrom(m.ctx, stage, columns, src)

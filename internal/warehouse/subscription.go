@@ -8,7 +8,7 @@ import (
 
 func subscriptions() table[canonical.Subscription] {
 	type s = canonical.Subscription
-	return build(table[s]{name: "subscriptions", head: func(r *s) *canonical.Head { return &r.Head }, columns: []column[s]{
+	return build(table[s]{name: "subscriptions", historic: true, head: func(r *s) *canonical.Head { return &r.Head }, columns: []column[s]{
 		text("member_source_id", func(r *s) *string { return r.MemberSourceID }),
 		text("plan_source_id", func(r *s) *string { return r.PlanSourceID }),
 		text("product_source_id", func(r *s) *string { return r.ProductSourceID }),

@@ -20,6 +20,7 @@ type table[T any] struct {
 	key      string // a further key column, "" when source_id is enough
 	variant  string // the column that tells apart what shares the table, "" when nothing does
 	reusable bool   // ids are chosen by people: a deleted one can live again
+	historic bool   // each state counts, also one that a later one of the same batch replaces
 	columns  []column[T]
 	head     func(*T) *canonical.Head
 	sql      statements

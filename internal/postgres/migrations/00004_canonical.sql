@@ -50,10 +50,10 @@ CREATE TABLE members (
     last_activity_at        timestamptz,
     person_id               uuid,
     -- For search. Capped so that no index row can exceed what a btree page takes, whatever the bytes.
-    sort_name   text COLLATE "C" GENERATED ALWAYS AS (lower(left(coalesce(name, ''), 200))) STORED,
+    sort_name   text COLLATE "C" GENERATED ALWAYS AS (lower(left(coalesce(name, ''), 100))) STORED,
     email_l     text COLLATE "C" GENERATED ALWAYS AS (lower(left(coalesce(email, ''), 320))) STORED,
     search_text text COLLATE "C" GENERATED ALWAYS AS
-        (lower(left(coalesce(name, ''), 120) || ' ' || left(coalesce(email, ''), 200))) STORED,
+        (lower(left(coalesce(name, ''), 100) || ' ' || left(coalesce(email, ''), 140))) STORED,
     PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id)
 ) WITH (fillfactor = 90);
 CREATE INDEX members_sort ON members (tenant_id, sort_name, id)
@@ -62,7 +62,7 @@ CREATE INDEX members_search ON members USING gin (tenant_id, search_text gin_trg
 CREATE INDEX members_status ON members (tenant_id, membership_status, sort_name, id);
 CREATE INDEX members_plan ON members (tenant_id, plan_source_id, membership_status, sort_name, id);
 CREATE INDEX members_metadata ON members USING gin (tenant_id, metadata jsonb_path_ops);
-CREATE INDEX members_email ON members (tenant_id, email_l, id);
+CREATE INDEX members_email ON members (tenant_id, email_l, id) INCLUDE (sort_name);
 
 -- Products and prices: level says which; a price names its product.
 CREATE TABLE plans (

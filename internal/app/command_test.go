@@ -1,0 +1,353 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"memberintel/internal/postgres/pgtest"
+	sim "memberintel/internal/sim/stripe"
+)
+
+func TestFromATenantToItsRows(t *testing.T) {
+	d := newDesk(t)
+	created := d.json(exitDone, "tenant", "create", "--name", "club", "--plan", "pro")
+	d.must(created, map[string]any{"name": "club", "plan": "pro"})
+	id := created.at("id")
+	d.must(d.json(exitDone, "tenant", "list"), map[string]any{"tenants.0.id": id, "tenants.0.name": "club"})
+
+	connected := d.jsonFrom(d.secrets(), exitDone, "connect", "stripe", "--tenant", "club")
+	connection := connected.at("connection_id")
+	d.must(connected, map[string]any{
+		"tenant_id": id, "pipeline": "stripe", "state": "pending", "warnings": []any{},
+		"webhook_url": "http://127.0.0.1:8080/webhooks/stripe/" + connection.(string),
+	})
+	d.must(d.json(exitDone, "status"), map[string]any{
+		"tenants.0.tenant_id": id, "tenants.0.plan": "pro", "tenants.0.connections.0.connection_id": connection,
+		"tenants.0.connections.0.state": "pending", "tenants.0.connections.0.stale": true, "tenants.0.connections.0.data_as_of": nil,
+		"tenants.0.connections.0.checklist": []any{}, "tenants.0.connections.0.last_error": nil,
+	})
+
+	first := d.sync(exitDone)
+	d.must(first, map[string]any{"pipeline_type": "stripe", "mode": "full", "status": "succeeded", "quarantined": 0, "error_message": nil})
+	if first.at("records_processed").(float64) == 0 || first.at("started_at") == nil || first.at("finished_at") == nil {
+		t.Errorf("the report says too little: %s", first)
+	}
+	d.must(d.json(exitDone, "sync", "--tenant", id.(string), "--pipeline", "stripe"), map[string]any{"mode": "incremental", "status": "succeeded"})
+	d.must(d.json(exitDone, "replay", "--tenant", "club", "--since", "72h"), map[string]any{"mode": "replay", "status": "succeeded", "events": 0})
+	d.must(d.json(exitDone, "verify", "--tenant", "club", "--pipeline", "stripe"), map[string]any{
+		"status": "succeeded", "missing": []any{}, "extra": []any{}, "different": []any{}, "repaired": 0,
+	})
+	status := d.json(exitDone, "status", "--tenant", "club")
+	d.must(status, map[string]any{
+		"tenants.0.connections.0.pipeline_type": "stripe", "tenants.0.connections.0.state": "connected", "tenants.0.connections.0.stale": false,
+		"tenants.0.connections.0.consecutive_failures": 0,
+	})
+	for _, field := range []string{"last_success_at", "last_attempt_at", "data_as_of", "next_attempt_at"} {
+		if status.at("tenants", 0, "connections", 0, field) == nil {
+			t.Errorf("%s is missing in %s", field, status)
+		}
+	}
+	d.mustAnswerReaders()
+	d.must(d.json(exitDone, "disconnect", "stripe", "--tenant", "club"), map[string]any{
+		"connection_id": connection, "tenant_id": id, "pipeline": "stripe", "state": "disconnected",
+	})
+	d.must(d.json(exitError, "sync", "--tenant", "club", "--pipeline", "stripe"), map[string]any{"kind": "stopped"})
+}
+
+// mustAnswerReaders runs the queries that readers are promised, by the login that db url prints.
+func (d *desk) mustAnswerReaders() {
+	d.t.Helper()
+	url := d.json(exitDone, "db", "url", "--tenant", "club").at("url").(string)
+	if again := d.json(exitDone, "db", "url", "--role", "reader", "--tenant", "club").at("url"); again != url {
+		d.t.Errorf("the reader's address changed from %s to %v", url, again)
+	}
+	conn, err := pgx.Connect(d.t.Context(), url)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(d.t.Context())) }()
+	var name string
+	if err := conn.QueryRow(d.t.Context(), `SELECT lower(split_part(name, ' ', 2)) FROM members WHERE name IS NOT NULL ORDER BY id LIMIT 1`).Scan(&name); err != nil {
+		d.t.Fatal(err)
+	}
+	for _, query := range []string{
+		`SELECT * FROM members WHERE membership_status = 'active'`,
+		strings.Replace(`SELECT * FROM members WHERE name ILIKE '%smith%'`, "smith", name, 1),
+		`SELECT * FROM members WHERE metadata->>'membership_type' = 'Adult'`,
+	} {
+		rows, err := conn.Query(d.t.Context(), query)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		found := 0
+		for rows.Next() {
+			found++
+		}
+		if rows.Err() != nil || found == 0 {
+			d.t.Errorf("%s: %d rows, %v", query, found, rows.Err())
+		}
+	}
+	if _, err := conn.Exec(d.t.Context(), `SET default_transaction_read_only = off; UPDATE members SET name = 'x'`); err == nil {
+		d.t.Error("the reader can write")
+	}
+}
+
+func TestOtherLogins(t *testing.T) {
+	d := newDesk(t)
+	if got := d.json(exitDone, "db", "url", "--role", "app").at("url"); got != d.db.AppURL() {
+		t.Errorf("app is %v", got)
+	}
+	if got := d.json(exitDone, "db", "url", "--role", "owner").at("url"); got != d.db.OwnerURL() {
+		t.Errorf("owner is %v", got)
+	}
+	super := pgtest.Superuser(t, d.db)
+	t.Cleanup(func() { // the login belongs to the server, which other tests use too
+		if _, err := super.Exec(context.WithoutCancel(t.Context()), `DROP ROLE memberintel_operator_login`); err != nil {
+			t.Error(err)
+		}
+	})
+	url := d.json(exitDone, "db", "url", "--role", "operator").at("url").(string)
+	if again := d.json(exitDone, "db", "url", "--role", "operator").at("url"); again != url {
+		t.Errorf("the operator's address changed from %s to %v", url, again)
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := conn.Exec(t.Context(), `SELECT count(*) FROM sync_run`); err != nil {
+		t.Errorf("the operator cannot read runs: %v", err)
+	}
+	if _, err := conn.Exec(t.Context(), `SELECT count(*) FROM members`); err == nil {
+		t.Error("the operator can read members")
+	}
+}
+
+func TestWrongUse(t *testing.T) {
+	d := newDesk(t)
+	d.env = append(d.env, "MEMBERINTEL_DATABASE_URL=postgres://nobody@127.0.0.1:1/none") // nothing may look for it
+	for _, args := range [][]string{
+		{}, {"fly"}, {"tenant"}, {"tenant", "create"}, {"tenant", "create", "--name", "club", "--plan", "gold"},
+		{"sync", "--tenant", "club"}, {"sync", "--pipeline", "stripe"}, {"sync", "--tenant", "club", "--pipeline", "paypal"},
+		{"sync", "--tenant", "club", "--pipeline", "stripe", "--mode", "live"}, {"replay", "--tenant", "club"},
+		{"replay", "--tenant", "club", "--since", "soon"}, {"replay", "--tenant", "club", "--since", "-1h"}, {"verify", "--tenant", "club"},
+		{"disconnect", "--tenant", "club"}, {"disconnect", "paypal", "--tenant", "club"}, {"switch", "on", "all"}, {"db", "url"},
+		{"db", "url", "--role", "king"}, {"serve", "--roles", "web,king"}, {"connect", "stripe", "--tenant", "club", "--key", d.key},
+		{"connect", "stripe", "--tenant", "club", d.key}, {"tenant", "list", "--max-syncs", "0"}, {"tenant", "list", "--public-url", "here"},
+		{"tenant", "list", "--database-url", "postgres://me:secret@db.example/x"},
+	} {
+		d.must(d.json(exitUsage, args...), map[string]any{"kind": "usage"})
+		code, stdout, stderr := d.run(nil, args...)
+		if code != exitUsage || stdout != "" || !strings.HasPrefix(stderr, "memberintel: ") {
+			t.Errorf("%v: exit %d, %q, %q", args, code, stdout, stderr)
+		}
+	}
+}
+
+func TestErrorsSayWhatToDo(t *testing.T) {
+	d := newDesk(t)
+	d.json(exitDone, "tenant", "create", "--name", "club")
+	for _, test := range []struct {
+		args []string
+		kind string
+		want string
+	}{
+		{[]string{"tenant", "create", "--name", "club"}, "conflict", "choose another name"},
+		{[]string{"connect", "stripe", "--tenant", "nobody"}, "not_found", "memberintel tenant list"},
+		{[]string{"connect", "stripe", "--tenant", "club"}, "invalid", "MEMBERINTEL_STRIPE_KEY"},
+		{[]string{"sync", "--tenant", "club", "--pipeline", "stripe"}, "not_found", "memberintel connect stripe"},
+		{[]string{"disconnect", "stripe", "--tenant", "club"}, "not_found", "memberintel connect stripe"},
+		{[]string{"quarantine", "list", "--tenant", "club"}, "not_found", "memberintel connect stripe"},
+		{[]string{"switch", "on", "everything", "--reason", "x"}, "invalid", "pipeline:stripe"},
+		{[]string{"switch", "on", "tenant:nobody", "--reason", "x"}, "not_found", "memberintel tenant list"},
+		{[]string{"connect", "memberpress", "--tenant", "club", "--site", "https://a.example", "--key-id", "1"}, "invalid", "later version"},
+		{[]string{"connect", "website", "--tenant", "club", "--url", "https://a.example"}, "invalid", "later version"},
+		{[]string{"sync", "--tenant", "club", "--pipeline", "website"}, "invalid", "later version"},
+		{[]string{"verify", "--tenant", "club", "--pipeline", "memberpress"}, "invalid", "later version"},
+		{[]string{"disconnect", "website", "--tenant", "club"}, "invalid", "later version"},
+	} {
+		got := d.json(exitError, test.args...)
+		if text, _ := got.at("error").(string); got.at("kind") != test.kind || !strings.Contains(text, test.want) {
+			t.Errorf("%v: %s, want %s with %q", test.args, got, test.kind, test.want)
+		}
+		if code, stdout, stderr := d.run(nil, test.args...); code != exitError || stdout != "" || !strings.Contains(stderr, test.want) {
+			t.Errorf("%v: exit %d, %q, %q", test.args, code, stdout, stderr)
+		}
+	}
+}
+
+func TestRefusedKey(t *testing.T) {
+	d := newDesk(t)
+	d.connected()
+	d.sync(exitDone)
+	d.sim.RevokeKey(d.key)
+	d.must(d.jsonFrom(d.secrets(), exitError, "connect", "stripe", "--tenant", "club"), map[string]any{"kind": "unauthorized"})
+	d.must(d.sync(exitNotHealthy), map[string]any{"status": "failed"})
+	status := d.json(exitNotHealthy, "status")
+	d.must(status, map[string]any{"tenants.0.connections.0.state": "failed", "tenants.0.connections.0.consecutive_failures": 1})
+	if status.at("tenants", 0, "connections", 0, "checklist", 0) == nil {
+		t.Errorf("no checklist in %s", status)
+	}
+}
+
+func TestMissingPermissionIsNamed(t *testing.T) {
+	d := newDesk(t)
+	d.key = d.account.RestrictedKey("customer_read", "event_read", "invoice_read", "plan_read", "product_read", "subscription_read")
+	d.hidden = append(d.hidden, d.key)
+	d.json(exitDone, "tenant", "create", "--name", "club")
+	d.jsonFrom(d.secrets(), exitDone, "connect", "stripe", "--tenant", "club", "--account", d.account.ID())
+	report := d.sync(exitNotHealthy)
+	d.must(report, map[string]any{"status": "partial"})
+	if text, _ := report.at("error_message").(string); !strings.Contains(text, "Charges") {
+		t.Errorf("the permission is not named: %s", report)
+	}
+	d.must(d.json(exitNotHealthy, "status"), map[string]any{"tenants.0.connections.0.state": "degraded"})
+}
+
+func TestDriftIsToldAndRepaired(t *testing.T) {
+	d := newDesk(t)
+	d.connected()
+	d.sync(exitDone)
+	owner := pgtest.Owner(t, d.db)
+	if _, err := owner.Exec(t.Context(), `UPDATE members SET phone = '000' WHERE source_id = (SELECT min(source_id) FROM members WHERE deleted_at IS NULL)`); err != nil {
+		t.Fatal(err)
+	}
+	found := d.json(exitNotHealthy, "verify", "--tenant", "club", "--pipeline", "stripe")
+	d.must(found, map[string]any{"different.0.stream": "customers", "different.0.field": "phone", "different.0.warehouse": "000", "repaired": 0})
+	d.must(d.json(exitNotHealthy, "verify", "--tenant", "club", "--pipeline", "stripe", "--repair"), map[string]any{"different.0.field": "phone", "repaired": 1})
+	d.must(d.json(exitDone, "verify", "--tenant", "club", "--pipeline", "stripe"), map[string]any{"different": []any{}})
+}
+
+func TestQuarantine(t *testing.T) {
+	d := newDesk(t)
+	d.connected()
+	d.account.CreateCustomer(sim.CustomerParams{Name: "Ada Odd", Email: "ada@club.example"})
+	d.sim.Advance(10 * time.Second)
+	sane := d.account.State("customers")[0] // the newest
+	var fields map[string]any
+	if err := json.Unmarshal(sane, &fields); err != nil {
+		t.Fatal(err)
+	}
+	id := fields["id"]
+	fields["email"] = map[string]any{"no": "text"}
+	odd, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.account.PutObject(odd); err != nil {
+		t.Fatal(err)
+	}
+	d.must(d.sync(exitNotHealthy), map[string]any{"status": "partial", "quarantined": 1})
+	list := d.json(exitDone, "quarantine", "list", "--tenant", "club")
+	d.must(list, map[string]any{"objects.0.stream": "customers", "objects.0.source_id": id, "objects.1": nil})
+	if bytes, _ := list.at("objects", 0, "bytes").(float64); bytes == 0 || list.at("objects", 0, "reason") == "" {
+		t.Errorf("the object is not told: %s", list)
+	}
+	d.must(d.json(exitNotHealthy, "quarantine", "replay", "--tenant", "club"), map[string]any{"tried": 1, "released": 0, "left": 1, "status": "partial"})
+	if err := d.account.PutObject(sane); err != nil {
+		t.Fatal(err)
+	}
+	d.must(d.json(exitDone, "sync", "--tenant", "club", "--pipeline", "stripe", "--mode", "full"), map[string]any{"status": "succeeded"})
+	d.must(d.json(exitDone, "quarantine", "list", "--tenant", "club"), map[string]any{"objects": []any{}})
+	d.must(d.json(exitDone, "quarantine", "replay", "--tenant", "club"), map[string]any{"tried": 0, "released": 0, "left": 0})
+}
+
+func TestSwitches(t *testing.T) {
+	d := newDesk(t)
+	d.connected()
+	d.must(d.json(exitDone, "switch", "on", "tenant:club", "--reason", "moving house", "--for", "2h"), map[string]any{"on": true})
+	list := d.json(exitDone, "switch", "list")
+	d.must(list, map[string]any{"switches.0.on": true, "switches.0.reason": "moving house", "switches.0.by": "cli"})
+	if list.at("switches", 0, "since") == nil || list.at("switches", 0, "expires_at") == nil {
+		t.Errorf("the times are missing: %s", list)
+	}
+	report := d.sync(exitNotHealthy)
+	d.must(report, map[string]any{"status": "stopped"})
+	if text, _ := report.at("error_message").(string); !strings.Contains(text, "moving house") {
+		t.Errorf("the reason is missing: %s", report)
+	}
+	d.json(exitDone, "switch", "off", "tenant:club")
+	d.must(d.json(exitDone, "switch", "list"), map[string]any{"switches": []any{}})
+	d.must(d.sync(exitDone), map[string]any{"status": "succeeded"})
+}
+
+func TestKeyRotation(t *testing.T) {
+	d := newDesk(t)
+	d.connected()
+	before := d.json(exitDone, "db", "url", "--tenant", "club").at("url")
+	d.must(d.json(exitDone, "key", "rotate"), map[string]any{"rotated": true, "resealed": 2})
+	d.sync(exitDone)
+	if after := d.json(exitDone, "db", "url", "--tenant", "club").at("url"); after != before {
+		t.Errorf("the reader's address changed from %v to %v", before, after)
+	}
+}
+
+func TestInterruptedSyncIsStoppedAndGoesOn(t *testing.T) {
+	d := newDesk(t)
+	d.connected()
+	ctx, interrupt := context.WithCancel(t.Context())
+	var requests atomic.Int64
+	d.sim.OnRead(func(*http.Request) {
+		if requests.Add(1) == 6 {
+			interrupt()
+		}
+	})
+	args := []string{"sync", "--tenant", "club", "--pipeline", "stripe", "--json"}
+	d.must(d.decode(exitNotHealthy, args)(d.runWith(ctx, nil, args...)), map[string]any{"status": "stopped"})
+	d.must(d.sync(exitDone), map[string]any{"mode": "full", "status": "succeeded"})
+	d.must(d.json(exitDone, "verify", "--tenant", "club", "--pipeline", "stripe"), map[string]any{"status": "succeeded"})
+}
+
+func TestConnectingAgainReplacesTheWebhookSecretAlone(t *testing.T) {
+	d := newDesk(t)
+	first := d.connected()
+	again := d.jsonFrom(strings.NewReader("MEMBERINTEL_STRIPE_WEBHOOK_SECRET=whsec_another\n"), exitDone, "connect", "stripe", "--tenant", "club")
+	if again.at("connection_id") != first.at("connection_id") {
+		t.Errorf("a new connection: %s", again)
+	}
+	d.sync(exitDone)
+	writer := d.account.SecretKey()
+	d.hidden = append(d.hidden, writer)
+	warned := d.jsonFrom(strings.NewReader("MEMBERINTEL_STRIPE_KEY="+writer+"\n"), exitDone, "connect", "stripe", "--tenant", "club")
+	if text, _ := warned.at("warnings", 0).(string); !strings.Contains(text, "restricted key") {
+		t.Errorf("no warning about a key that can write: %s", warned)
+	}
+}
+
+func TestOutdatedSchemaIsRefusedUntilMigrated(t *testing.T) {
+	d := newDesk(t)
+	owner := pgtest.Owner(t, d.db)
+	if _, err := owner.Exec(t.Context(), `DELETE FROM goose_db_version WHERE version_id = (SELECT max(version_id) FROM goose_db_version)`); err != nil {
+		t.Fatal(err)
+	}
+	got := d.json(exitError, "tenant", "list")
+	if text, _ := got.at("error").(string); !strings.Contains(text, "memberintel migrate") {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestMigrateIsRepeatable(t *testing.T) {
+	d := newDesk(t)
+	d.must(d.json(exitDone, "migrate"), map[string]any{"migrated": true})
+	d.must(d.json(exitDone, "migrate"), map[string]any{"migrated": true})
+}
+
+func TestKeyFileIsPrivate(t *testing.T) {
+	d := newDesk(t)
+	file := filepath.Join(t.TempDir(), "keys", "mine.json")
+	d.env = append(d.env, "MEMBERINTEL_KEY_FILE="+file)
+	d.connected()
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+}

@@ -1,0 +1,148 @@
+package app
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"memberintel/internal/connection"
+	"memberintel/internal/identity"
+	"memberintel/internal/pipeline/stripe"
+	"memberintel/internal/tenant"
+)
+
+type connectCommands struct {
+	Stripe      connectStripeCommand      `cmd:"" help:"Connect a Stripe account."`
+	MemberPress connectMemberPressCommand `cmd:"" name:"memberpress" help:"Connect a MemberPress site (in a later version)."`
+	Website     connectWebsiteCommand     `cmd:"" help:"Connect a public website (in a later version)."`
+}
+
+type connectStripeCommand struct {
+	Tenant   string `required:"" placeholder:"T" help:"The tenant's id or name."`
+	Account  string `placeholder:"ACCT" help:"The account's id: with the platform's key, or where a key may not tell it."`
+	Livemode bool   `help:"With the platform's key: the account's live mode."`
+}
+
+// Help says where the secrets come from, with an example.
+func (*connectStripeCommand) Help() string {
+	return "The key is MEMBERINTEL_STRIPE_KEY and the endpoint's signing secret MEMBERINTEL_STRIPE_WEBHOOK_SECRET, " +
+		"from the environment or from stdin, one NAME=value a line. Connecting again replaces what is given and keeps the rest.\n\n" +
+		example("memberintel connect stripe --tenant oak-hill < stripe.env")
+}
+
+type connectView struct {
+	ConnectionID connection.ID       `json:"connection_id"`
+	TenantID     tenant.ID           `json:"tenant_id"`
+	Pipeline     connection.Pipeline `json:"pipeline"`
+	State        connection.State    `json:"state"`
+	WebhookURL   string              `json:"webhook_url"`
+	Warnings     []string            `json:"warnings"` // never nil
+}
+
+// Run checks the key against Stripe and stores it sealed.
+func (c *connectStripeCommand) Run(ctx context.Context, p *program) error {
+	if err := p.readSecrets(true); err != nil {
+		return err
+	}
+	return p.with(ctx, func(h *house) error {
+		t, err := identity.Find(ctx, h.db, c.Tenant)
+		if err != nil {
+			return err
+		}
+		view, err := p.connectStripe(ctx, h, stripe.ConnectRequest{
+			Tenant: t.ID, Actor: actor, Key: p.secrets.StripeKey, WebhookSecrets: p.secrets.StripeWebhookSecret,
+			Account: c.Account, Livemode: c.Livemode,
+		})
+		if err != nil {
+			return err
+		}
+		p.answer(view, func(w io.Writer) {
+			writef(w, "Connected Stripe to %s, as %s.\n", t.Name, view.State)
+			writef(w, "Webhook address: %s\n", view.WebhookURL)
+			for _, warning := range view.Warnings {
+				writef(w, "Note: %s\n", warning)
+			}
+			if view.State == connection.Pending {
+				writef(w, "Next: memberintel sync --tenant %s --pipeline stripe\n", t.Name)
+			}
+		})
+		return nil
+	})
+}
+
+// connectStripe is the part of it that the demo shares.
+func (p *program) connectStripe(ctx context.Context, h *house, r stripe.ConnectRequest) (connectView, error) {
+	c, warnings, err := h.stripe.Connect(ctx, r)
+	if err != nil {
+		return connectView{}, err
+	}
+	if warnings == nil {
+		warnings = []string{}
+	}
+	return connectView{c.ID, c.TenantID, c.Pipeline, c.State, p.webhookURL(c.ID), warnings}, nil
+}
+
+// webhookURL is where Stripe delivers a connection's events; the route is that of stripe.Webhooks.
+func (p *program) webhookURL(id connection.ID) string {
+	return p.PublicURL + "/webhooks/stripe/" + id.String()
+}
+
+type connectMemberPressCommand struct {
+	Tenant string `required:"" placeholder:"T" help:"The tenant's id or name."`
+	Site   string `required:"" placeholder:"URL" help:"The site's address."`
+	KeyID  string `name:"key-id" required:"" placeholder:"K" help:"Which of the site's keys."`
+}
+
+// Help shows an example.
+func (*connectMemberPressCommand) Help() string {
+	return example("memberintel connect memberpress --tenant oak-hill --site https://oak-hill.example --key-id 1")
+}
+
+// Run says that it is not there yet.
+func (*connectMemberPressCommand) Run() error { return served(connection.MemberPress) }
+
+type connectWebsiteCommand struct {
+	Tenant string `required:"" placeholder:"T" help:"The tenant's id or name."`
+	URL    string `name:"url" required:"" placeholder:"URL" help:"The site's address."`
+}
+
+// Help shows an example.
+func (*connectWebsiteCommand) Help() string {
+	return example("memberintel connect website --tenant oak-hill --url https://oak-hill.example")
+}
+
+// Run says that it is not there yet.
+func (*connectWebsiteCommand) Run() error { return served(connection.Website) }
+
+type disconnectCommand struct {
+	Pipeline connection.Pipeline `arg:"" enum:"stripe,memberpress,website" help:"stripe, memberpress or website."`
+	Tenant   string              `required:"" placeholder:"T" help:"The tenant's id or name."`
+}
+
+// Help shows an example.
+func (*disconnectCommand) Help() string {
+	return example("memberintel disconnect stripe --tenant oak-hill")
+}
+
+// Run ends the connection; doing it again changes nothing.
+func (c *disconnectCommand) Run(ctx context.Context, p *program) error {
+	return p.withConnection(ctx, c.Tenant, c.Pipeline, func(h *house, t identity.Tenant, _ connection.Connection) error {
+		ended, err := h.stripe.Disconnect(ctx, t.ID, actor)
+		if err != nil {
+			return err
+		}
+		p.answer(map[string]any{
+			"connection_id": ended.ID, "tenant_id": ended.TenantID, "pipeline": ended.Pipeline, "state": ended.State,
+		}, line("Disconnected %s from %s. Its data stays.", ended.Pipeline.Label(), t.Name))
+		return nil
+	})
+}
+
+func commaSeparated(text string) (parts []string) {
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}

@@ -1,0 +1,116 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// demoFolderForTest is a folder that the database's own user can reach.
+func demoFolderForTest(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "memberintel-demo-") //nolint:usetesting // the database's own user cannot enter t.TempDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "demo")
+}
+
+func demoArgs(folder string, more ...string) []string {
+	return append([]string{"demo", "--folder", folder, "--listen", "127.0.0.1:0", "--members", "20", "--months", "6"}, more...)
+}
+
+func demoEnv() (env []string) {
+	if bin := os.Getenv("MEMBERINTEL_POSTGRES_BIN"); bin != "" {
+		env = append(env, "MEMBERINTEL_POSTGRES_BIN="+bin)
+	}
+	return env
+}
+
+func TestDemo(t *testing.T) {
+	folder := demoFolderForTest(t)
+	t.Run("once", func(t *testing.T) {
+		var out, log strings.Builder
+		code := Run(t.Context(), Process{Args: demoArgs(folder, "--once", "--json"), Env: demoEnv(), Stdout: &out, Stderr: &log})
+		var view demoView
+		if err := json.Unmarshal([]byte(out.String()), &view); err != nil || code != exitDone {
+			t.Fatalf("exit %d, %v\n%s%s", code, err, out.String(), log.String())
+		}
+		if view.Sync.Status != "succeeded" || view.Verify == nil || view.Verify.Drift() || view.Verify.Checked == 0 || view.Payments == 0 || view.Members["active"] == 0 {
+			t.Errorf("the warehouse is not filled: %s", out.String())
+		}
+	})
+	t.Run("lives until it is interrupted, in the same folder", func(t *testing.T) { liveDemo(t, folder) })
+	t.Run("another folder is left alone", func(t *testing.T) {
+		other := t.TempDir()
+		precious := filepath.Join(other, "precious")
+		if err := os.WriteFile(precious, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var log strings.Builder
+		code := Run(t.Context(), Process{Args: demoArgs(other), Stdout: io.Discard, Stderr: &log})
+		entries, err := os.ReadDir(other)
+		if code != exitError || !strings.Contains(log.String(), "--folder") || err != nil || len(entries) != 1 {
+			t.Errorf("exit %d, %d entries, %v: %s", code, len(entries), err, log.String())
+		}
+	})
+}
+
+func liveDemo(t *testing.T, folder string) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	read, write := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- Run(ctx, Process{Args: demoArgs(folder, "--pace", "20ms"), Env: demoEnv(), Stdout: write, Stderr: io.Discard})
+		_ = write.Close()
+	}()
+	var base string
+	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+	for lines := bufio.NewScanner(read); lines.Scan(); {
+		if found := address.FindString(lines.Text()); found != "" {
+			base = found
+		}
+		if strings.Contains(lines.Text(), "Ctrl-C ends it") {
+			break
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, read) }()
+	if base == "" {
+		t.Fatalf("no address; exit %d", <-code)
+	}
+	applied := regexp.MustCompile(`memberintel_webhooks_received_total\{outcome="ok"\}`)
+	for { // until the first change has arrived; the test's own deadline bounds it
+		status, body := get(t, base+"/metrics", "")
+		if status != http.StatusOK {
+			t.Fatalf("/metrics: %d", status)
+		}
+		if applied.MatchString(body) {
+			break
+		}
+	}
+	if status, body := get(t, base+"/", ""); status != http.StatusOK || !strings.Contains(body, "demo") || !strings.Contains(body, "active members") {
+		t.Errorf("the status page: %d %s", status, body)
+	}
+	if other := Run(t.Context(), Process{Args: demoArgs(folder), Env: demoEnv(), Stdout: io.Discard, Stderr: io.Discard}); other != exitError {
+		t.Errorf("a second demo in the same folder ended with %d", other)
+	}
+	interrupt()
+	if ended := <-code; ended != exitDone {
+		t.Errorf("the demo ended with %d", ended)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "postgres", "data", "postmaster.pid")); !os.IsNotExist(err) {
+		t.Errorf("the database is still running: %v", err)
+	}
+}

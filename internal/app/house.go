@@ -1,0 +1,129 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+
+	"memberintel/internal/connection"
+	"memberintel/internal/fault"
+	"memberintel/internal/identity"
+	"memberintel/internal/pipeline/stripe"
+	"memberintel/internal/postgres"
+	"memberintel/internal/syncrun"
+	"memberintel/internal/telemetry"
+	"memberintel/internal/warehouse"
+)
+
+// actor is who the audit names for what a command does.
+const actor = "cli"
+
+// house is the program put together on its database.
+type house struct {
+	db          *postgres.DB
+	vault       *connection.Vault
+	connections *connection.Store
+	ledger      *syncrun.Ledger
+	stripe      *stripe.Pipeline
+	metrics     *telemetry.Metrics
+	log         *slog.Logger
+}
+
+// openDatabase makes the data folder, where the program's own server needs one, and connects.
+func (p *program) openDatabase(ctx context.Context, fresh bool) (*postgres.DB, error) {
+	if p.DatabaseURL == "" {
+		// 0711 lets the server's own user pass through to its part of the folder.
+		if err := os.MkdirAll(p.DataDir, 0o711); err != nil {
+			return nil, fault.Wrap(fault.Invalid, err, "The data folder %s cannot be made; name another with --data-dir.", p.DataDir)
+		}
+	}
+	return postgres.Open(ctx, postgres.Config{
+		URL: p.DatabaseURL, OwnerURL: p.OwnerDatabaseURL, DataDir: p.DataDir, BinDir: p.PostgresBin, Fresh: fresh, Log: p.log,
+	})
+}
+
+// open puts the program together. A database whose schema is older than the program is refused.
+func (p *program) open(ctx context.Context) (*house, error) {
+	db, err := p.openDatabase(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Current(ctx); errors.Is(err, postgres.ErrOutdated) {
+		db.Close()
+		return nil, fault.New(fault.Conflict, "The database's schema is older than this program; run `memberintel migrate`.")
+	}
+	h, err := p.furnish(db)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// furnish puts everything that works on the database around it.
+func (p *program) furnish(db *postgres.DB) (*house, error) {
+	vault, err := connection.OpenVault(p.KeyFile)
+	if err != nil {
+		return nil, err
+	}
+	h := &house{db: db, vault: vault, connections: connection.NewStore(vault), metrics: telemetry.New(), log: p.log}
+	h.ledger = &syncrun.Ledger{DB: db, Warehouse: warehouse.New(), Connections: h.connections, Metrics: h.metrics, Log: p.log}
+	h.stripe = stripe.New(stripe.Config{
+		APIURL: p.StripeAPIURL, APIVersion: p.StripeAPIVersion,
+		PlatformKey: p.secrets.StripeSecretKey, Platform: commaSeparated(p.secrets.StripeWebhookSecrets),
+	}, h.ledger, stripe.NewPacer(stripe.Limits{Endpoint: p.StripeEndpointRate, Account: p.StripeAccountRate}))
+	return h, nil
+}
+
+func (h *house) close() { h.db.Close() }
+
+// with opens the house for fn and closes it afterwards.
+func (p *program) with(ctx context.Context, fn func(*house) error) error {
+	h, err := p.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	return fn(h)
+}
+
+// withConnection is with for a command on one connection of a tenant.
+func (p *program) withConnection(
+	ctx context.Context, tenantName string, pipeline connection.Pipeline, fn func(*house, identity.Tenant, connection.Connection) error,
+) error {
+	if err := served(pipeline); err != nil {
+		return err
+	}
+	return p.with(ctx, func(h *house) error {
+		t, err := identity.Find(ctx, h.db, tenantName)
+		if err != nil {
+			return err
+		}
+		c, err := h.connection(ctx, t, pipeline)
+		if err != nil {
+			return err
+		}
+		return fn(h, t, c)
+	})
+}
+
+func (h *house) connection(ctx context.Context, t identity.Tenant, pipeline connection.Pipeline) (c connection.Connection, err error) {
+	err = h.db.TenantTx(ctx, t.ID, func(tx *postgres.TenantTx) error {
+		c, err = h.connections.Get(ctx, tx, pipeline)
+		return err
+	})
+	return c, err
+}
+
+// served refuses the pipelines that this version does not have.
+func served(pipeline connection.Pipeline) error {
+	if pipeline == connection.Stripe {
+		return nil
+	}
+	name := pipeline.Label()
+	if pipeline == connection.Website {
+		name = "website"
+	}
+	return fault.New(fault.Invalid, "The %s pipeline comes with a later version; this one has Stripe.", name)
+}

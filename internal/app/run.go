@@ -1,0 +1,187 @@
+// Package app wires everything: settings, commands, routes and the loops of the server. It is the only room
+// that knows all others and the only one that reads settings. A command is one file; run.go says how each of
+// them begins and ends.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"memberintel/internal/fault"
+	"memberintel/internal/telemetry"
+)
+
+// The exit codes of every command.
+const (
+	exitDone         = 0
+	exitError        = 1
+	exitUsage        = 2
+	exitNotHealthy   = 3 // it ran, and something is not as it should be
+	exitCodeUnwanted = -1
+)
+
+// Process is what one run of the program is given from outside.
+type Process struct {
+	Args   []string // without the program's name
+	Env    []string // NAME=value
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+}
+
+// Main runs the program as this process and returns its exit code. The first Ctrl-C or SIGTERM ends the work
+// in an orderly way, the second kills.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // from now on a signal does what it does by default
+	return Run(ctx, Process{Args: os.Args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
+}
+
+// Run runs one command to its end and returns its exit code. It starts no process but the embedded
+// PostgreSQL, and leaves nothing running.
+func Run(ctx context.Context, process Process) int {
+	p := &program{Process: process, env: environment(process.Env), json: slices.Contains(process.Args, "--json")}
+	kctx, code := p.parse()
+	if code != exitCodeUnwanted {
+		return code
+	}
+	kctx.BindTo(ctx, (*context.Context)(nil))
+	return p.end(kctx.Run(p))
+}
+
+// program is one run of the program: its settings, and where its answer goes.
+type program struct {
+	Process
+	Settings
+
+	env      map[string]string
+	secrets  Secrets
+	json     bool
+	answered bool // the one object that --json promises is written
+	log      *slog.Logger
+}
+
+// parse reads the command line and the settings. A code other than exitCodeUnwanted ends the program.
+func (p *program) parse() (*kong.Context, int) {
+	commands := &commandLine{}
+	helped := false
+	parser, err := kong.New(commands,
+		kong.Name("memberintel"),
+		kong.Description("A live, verified copy of a membership business in one PostgreSQL warehouse."),
+		kong.Writers(p.Stdout, p.Stderr),
+		kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 110}),
+		kong.ValueFormatter(helpWithVariable),
+		kong.Help(printHelp),
+		kong.Resolvers(fromEnvironment(p.env)),
+		kong.Vars{"version": version()},
+	)
+	if err != nil {
+		return nil, p.end(fmt.Errorf("app: the command line's grammar: %w", err))
+	}
+	kctx, err := parser.Parse(p.Args)
+	if helped {
+		return nil, exitDone
+	}
+	if err != nil {
+		return nil, p.end(misuse(err))
+	}
+	p.Settings, p.json, p.secrets = commands.Settings, commands.JSON, secretsOf(p.env)
+	if err := p.complete(p.env); err != nil {
+		return nil, p.end(err)
+	}
+	p.log = telemetry.NewLogger(p.Stderr, p.level(), p.LogFormat == "json")
+	return kctx, exitCodeUnwanted
+}
+
+// misuse is what the grammar refused, with the command whose help tells more.
+func misuse(err error) error {
+	path := "memberintel"
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
+		path = parse.Context.Selected().FullPath()
+	}
+	return usage("%s; try `%s --help`.", err.Error(), path)
+}
+
+// errNotHealthy ends a command that ran and has told what is not as it should be.
+var errNotHealthy = errors.New("not healthy")
+
+// usageError is wrong use of the command line that the grammar does not see.
+type usageError struct{ error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// end tells an error to people and, with --json, to programs, and returns the exit code.
+func (p *program) end(err error) int {
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errNotHealthy):
+		return exitNotHealthy
+	}
+	code, kind := exitError, string(fault.KindOf(err))
+	if wrong := (usageError{}); errors.As(err, &wrong) {
+		code, kind = exitUsage, "usage"
+	}
+	text := hide(tell(err))
+	if p.json && !p.answered {
+		p.answer(map[string]string{"error": text, "kind": kind}, nil)
+	}
+	p.errorText(text, err)
+	return code
+}
+
+// errorText writes the sentence, the cause for the operator and what helps.
+func (p *program) errorText(text string, err error) {
+	_, _ = fmt.Fprintln(p.Stderr, "memberintel: "+text)
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return
+	}
+	if f.Cause != nil {
+		_, _ = fmt.Fprintln(p.Stderr, "  Cause: "+hide(f.Cause.Error()))
+	}
+	for _, step := range fault.Checklist(f.Kind) {
+		_, _ = fmt.Fprintln(p.Stderr, "  - "+step)
+	}
+}
+
+// tell is the sentence about an error: here the operator reads it, so an error of our own is shown whole.
+func tell(err error) string {
+	if fault.KindOf(err) != "" {
+		return fault.Sentence(err)
+	}
+	if errors.Is(err, context.Canceled) {
+		return "Interrupted."
+	}
+	return sentence(err.Error())
+}
+
+func sentence(text string) string {
+	if text == "" || strings.HasSuffix(text, ".") || strings.Contains(text, "\n") {
+		return text
+	}
+	return text + "."
+}
+
+// hide takes out what looks like a credential, should one ever be quoted in an error.
+func hide(text string) string {
+	keys := regexp.MustCompile(`\b(rk|sk|ssk|mk|whsec)_[A-Za-z0-9_]{4,}`)
+	passwords := regexp.MustCompile(`(?i)(://[^/\s:@]*:)[^@\s]+@`)
+	named := regexp.MustCompile(`(?i)(password=)[^\s&]+`)
+	text = keys.ReplaceAllString(text, "[hidden]")
+	return named.ReplaceAllString(passwords.ReplaceAllString(text, "${1}[hidden]@"), "${1}[hidden]")
+}

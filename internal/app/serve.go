@@ -1,0 +1,95 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"memberintel/internal/fault"
+	"memberintel/internal/pipeline/stripe"
+)
+
+// The roles of a server; one process may have all of them.
+const (
+	roleWeb       = "web"       // HTTP: webhooks, status
+	roleWorker    = "worker"    // works off the refetch lists
+	roleScheduler = "scheduler" // syncs what is due
+)
+
+// refetchEvery is how often the worker looks for objects in doubt.
+const refetchEvery = 500 * time.Millisecond
+
+type serveCommand struct {
+	Roles []string `placeholder:"ROLE,..." default:"web,worker,scheduler" help:"What this process does: web, worker, scheduler."`
+}
+
+// Help shows an example.
+func (*serveCommand) Help() string {
+	return "The platform's secrets, MEMBERINTEL_STRIPE_SECRET_KEY and MEMBERINTEL_STRIPE_WEBHOOK_SECRETS, come from the environment or " +
+		"from stdin, one NAME=value a line.\n\n" +
+		example("memberintel serve --public-url https://memberintel.example.org")
+}
+
+// Run serves until it is told to stop, and then ends what is under way.
+func (c *serveCommand) Run(ctx context.Context, p *program) error {
+	for _, role := range c.Roles {
+		if !slices.Contains([]string{roleWeb, roleWorker, roleScheduler}, role) {
+			return usage("There is no role %q; there are web, worker and scheduler.", role)
+		}
+	}
+	if err := p.readSecrets(false); err != nil {
+		return err
+	}
+	return p.with(ctx, func(h *house) error {
+		var listener net.Listener
+		if slices.Contains(c.Roles, roleWeb) {
+			var err error
+			if listener, err = listen(ctx, p.Listen); err != nil {
+				return err
+			}
+		}
+		address := ""
+		if listener != nil {
+			address = listener.Addr().String()
+		}
+		p.log.InfoContext(ctx, "serving", "roles", strings.Join(c.Roles, ","), "listen", address, "public_url", p.PublicURL)
+		err := p.serve(ctx, h, c.Roles, listener)
+		p.log.InfoContext(ctx, "stopped")
+		return err
+	})
+}
+
+// listen tells a port that is taken from other trouble, because people meet it.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fault.Wrap(fault.Conflict, err, "Somebody listens on %s already; name another address with --listen.", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("app: listen on %s: %w", address, err)
+	}
+	return listener, nil
+}
+
+// serve does what the roles say until ctx ends or one of them cannot go on. The listener is nil without the
+// role web, and closed when serve returns.
+func (p *program) serve(ctx context.Context, h *house, roles []string, listener net.Listener) error {
+	group, ctx := errgroup.WithContext(ctx)
+	if slices.Contains(roles, roleWeb) {
+		group.Go(func() error { return p.serveHTTP(ctx, h, listener) })
+	}
+	if slices.Contains(roles, roleWorker) {
+		group.Go(func() error { return stripe.Refetcher{Pipeline: h.stripe, Every: refetchEvery}.Run(ctx) })
+	}
+	if slices.Contains(roles, roleScheduler) {
+		group.Go(func() error { return (&scheduler{house: h, atOnce: p.MaxSyncs}).run(ctx) })
+	}
+	return group.Wait()
+}

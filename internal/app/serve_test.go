@@ -1,0 +1,185 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	sim "memberintel/internal/sim/stripe"
+)
+
+// serving starts serve in this process and returns its address, and what ends it and gives its exit code.
+func (d *desk) serving(args ...string) (address string, end func() int) {
+	d.t.Helper()
+	ctx, stop := context.WithCancel(d.t.Context())
+	read, write := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- Run(ctx, Process{Args: append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), Env: d.env, Stdout: io.Discard, Stderr: write})
+		_ = write.Close()
+	}()
+	lines := bufio.NewScanner(read)
+	listens := regexp.MustCompile(`listen=(\S+)`)
+	for address == "" && lines.Scan() {
+		if found := listens.FindStringSubmatch(lines.Text()); found != nil {
+			address = found[1]
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, read) }()
+	end = func() int { stop(); return <-code }
+	d.t.Cleanup(func() { stop() })
+	if address == "" {
+		d.t.Fatalf("serve did not come up: exit %d", end())
+	}
+	return address, end
+}
+
+func get(t *testing.T, url, host string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if host != "" {
+		request.Host = host
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+func TestServeTakesWebhooksAndShowsThem(t *testing.T) {
+	d := newDesk(t)
+	view := d.connected()
+	d.sync(exitDone)
+	address, end := d.serving()
+	base := "http://" + address
+	endpoint := d.account.AddEndpoint(sim.EndpointParams{
+		URL: base + "/webhooks/stripe/" + view.at("connection_id").(string), Secrets: []string{deskSecret}, APIVersion: sim.VersionDahlia, Manual: true,
+	})
+	d.account.CreateCustomer(sim.CustomerParams{Name: "Ada Newcomer", Email: "ada@club.example"})
+	if failed, err := endpoint.DeliverAll(t.Context()); failed > 0 || err != nil {
+		t.Fatalf("%d deliveries failed, %v", failed, err)
+	}
+	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ready", "/metrics": `memberintel_webhooks_received_total{outcome="ok"}`, "/": "live"} {
+		if code, body := get(t, base+path, ""); code != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d without %q: %s", path, code, want, body)
+		}
+	}
+	for _, host := range []string{"evil.example", "127.0.0.1.evil.example:80", "10.0.0.1"} {
+		if code, body := get(t, base+"/", host); code != http.StatusForbidden || strings.Contains(body, "club") {
+			t.Errorf("the page is shown to %s: %d %s", host, code, body)
+		}
+	}
+	if code, _ := get(t, base+"/nothing", ""); code != http.StatusNotFound {
+		t.Errorf("/nothing: %d", code)
+	}
+	if code := end(); code != exitDone {
+		t.Errorf("serve ended with %d", code)
+	}
+	d.must(d.json(exitDone, "verify", "--tenant", "club", "--pipeline", "stripe"), map[string]any{"status": "succeeded"})
+	if code, _, err := d.run(nil, "status"); code != exitDone {
+		t.Errorf("status: %d %s", code, err)
+	}
+}
+
+func TestSchedulerSyncsWhatIsDue(t *testing.T) {
+	d := newDesk(t)
+	d.connected()
+	d.sync(exitDone)
+	first := d.json(exitDone, "status").at("tenants", 0, "connections", 0, "last_success_at")
+	d.makeDue()
+	_, end := d.serving("--roles", "scheduler,web")
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		status := d.json(exitDone, "status")
+		if status.at("tenants", 0, "connections", 0, "last_success_at") != first {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing was synced: %s", status)
+		}
+		select { // the next look at the status
+		case <-t.Context().Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	if code := end(); code != exitDone {
+		t.Errorf("serve ended with %d", code)
+	}
+	at, err := time.Parse(time.RFC3339, d.json(exitDone, "status").at("tenants", 0, "connections", 0, "next_attempt_at").(string))
+	if err != nil || time.Until(at) < 23*time.Hour {
+		t.Errorf("the next attempt is at %v, %v", at, err)
+	}
+}
+
+func TestServeSaysThatItsPortIsTaken(t *testing.T) {
+	d := newDesk(t)
+	address, end := d.serving("--roles", "web")
+	defer end()
+	var out, log bytes.Buffer
+	code := Run(t.Context(), Process{Args: []string{"serve", "--listen", address}, Env: d.env, Stdout: &out, Stderr: &log})
+	if code != exitError || !strings.Contains(log.String(), "--listen") {
+		t.Errorf("exit %d: %s", code, log.String())
+	}
+}
+
+func TestWhenTheNextSyncIsDue(t *testing.T) {
+	for _, test := range []struct {
+		worked   bool
+		failures int
+		plan     string
+		want     time.Duration
+	}{
+		{true, 0, "pro", 24 * time.Hour}, {true, 0, "free", 7 * 24 * time.Hour}, {true, 3, "pro", 24 * time.Hour},
+		{false, 0, "pro", 5 * time.Minute}, {false, 1, "free", 5 * time.Minute}, {false, 2, "pro", 10 * time.Minute}, {false, 50, "pro", 6 * time.Hour},
+	} {
+		if got := wait(test.worked, test.failures, "pro"); test.plan == "pro" && got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
+		if got := wait(test.worked, test.failures, "free"); test.plan == "free" && got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
+	}
+}
+
+func TestIsLoopback(t *testing.T) {
+	for address, want := range map[string]bool{
+		"127.0.0.1:8080": true, "127.0.0.1": true, "localhost:1": true, "LOCALHOST": true, "[::1]:80": true, "[::1]": true, "127.1.2.3:9": true,
+		"": false, "0.0.0.0:80": false, "10.0.0.1:80": false, "localhost.evil.example": false, "127.0.0.1.evil.example:80": false, "[::]:80": false,
+	} {
+		if got := isLoopback(address); got != want {
+			t.Errorf("isLoopback(%q) = %t", address, got)
+		}
+	}
+}
+
+func TestProgressLine(t *testing.T) {
+	for _, test := range []struct {
+		records, expected int64
+		took              time.Duration
+		want              string
+	}{
+		{0, 0, 0, "0 records, 0 a second"},
+		{12345, 0, 10 * time.Second, "12,345 records, 1,234 a second"},
+		{1000, 4000, 2 * time.Second, "1,000 of about 4,000 records, 500 a second, about 6s left"},
+		{5000, 4000, 2 * time.Second, "5,000 of about 5,000 records, 2,500 a second"},
+	} {
+		if got := progressLine(test.records, test.expected, test.took); got != test.want {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+}

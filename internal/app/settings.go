@@ -1,0 +1,153 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// Settings is what every command can be told. A line is a setting: its flag, its variable, its default and
+// its help. docs/settings.md is made of them by a test.
+type Settings struct {
+	DatabaseURL        string  `name:"database-url" setting:"MEMBERINTEL_DATABASE_URL" group:"Settings" placeholder:"URL" help:"PostgreSQL of your own, 15 or newer. Without one, memberintel runs its own. With a password in it, the variable alone."`
+	OwnerDatabaseURL   string  `name:"owner-database-url" setting:"MEMBERINTEL_OWNER_DATABASE_URL" group:"Settings" placeholder:"URL" help:"Login of the schema's owner, for migrate and for making logins. Default: the database URL. With a password in it, the variable alone."`
+	DataDir            string  `setting:"MEMBERINTEL_DATA_DIR" group:"Settings" placeholder:"FOLDER" help:"Where the program keeps its state. Default: /var/lib/memberintel as root, else memberintel in $XDG_STATE_HOME or ~/.local/state."`
+	KeyFile            string  `setting:"MEMBERINTEL_KEY_FILE" group:"Settings" placeholder:"FILE" help:"Keys that seal credentials, made on first use. Keep a copy. Default: key.json in the data folder."`
+	PostgresBin        string  `setting:"MEMBERINTEL_POSTGRES_BIN" group:"Settings" placeholder:"FOLDER" help:"Folder with initdb and postgres for the program's own server. Default: search, else unpack one."`
+	Listen             string  `setting:"MEMBERINTEL_LISTEN" group:"Settings" placeholder:"HOST:PORT" default:"127.0.0.1:8080" help:"Where serve and demo answer HTTP."`
+	PublicURL          string  `name:"public-url" setting:"MEMBERINTEL_PUBLIC_URL" group:"Settings" placeholder:"URL" help:"How the outside reaches serve, for webhook addresses. Default: http:// and the listen address."`
+	StripeAPIURL       string  `name:"stripe-api-url" setting:"MEMBERINTEL_STRIPE_API_URL" group:"Settings" placeholder:"URL" default:"https://api.stripe.com" help:"Stripe's API."`
+	StripeAPIVersion   string  `name:"stripe-api-version" setting:"MEMBERINTEL_STRIPE_API_VERSION" group:"Settings" placeholder:"VERSION" default:"2026-08-26.dahlia" help:"API version that is asked of Stripe, and whose events are mapped."`
+	StripeEndpointRate float64 `setting:"MEMBERINTEL_STRIPE_ENDPOINT_RATE" group:"Settings" placeholder:"N" default:"25" help:"Requests a second to one endpoint of one Stripe account."`
+	StripeAccountRate  float64 `setting:"MEMBERINTEL_STRIPE_ACCOUNT_RATE" group:"Settings" placeholder:"N" default:"100" help:"Requests a second to one Stripe account."`
+	MaxSyncs           int     `setting:"MEMBERINTEL_MAX_SYNCS" group:"Settings" placeholder:"N" default:"100" help:"Syncs that serve runs at the same time."`
+	LogLevel           string  `setting:"MEMBERINTEL_LOG_LEVEL" group:"Settings" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged: debug, info, warn or error."`
+	LogFormat          string  `setting:"MEMBERINTEL_LOG_FORMAT" group:"Settings" enum:"text,json" default:"text" help:"How log lines are written: text or json."`
+}
+
+// Secrets come from the environment, or from stdin where a command says so, and never from flags, which
+// every user of the machine can read.
+type Secrets struct {
+	StripeKey            string `setting:"MEMBERINTEL_STRIPE_KEY" help:"Key of the Stripe account that is connected: restricted, with read permissions."`
+	StripeWebhookSecret  string `setting:"MEMBERINTEL_STRIPE_WEBHOOK_SECRET" help:"Signing secret of the connection's webhook endpoint; several are separated by commas."`
+	StripeSecretKey      string `setting:"MEMBERINTEL_STRIPE_SECRET_KEY" help:"Key of the Connect platform, for connections that are made with --account."`
+	StripeWebhookSecrets string `setting:"MEMBERINTEL_STRIPE_WEBHOOK_SECRETS" help:"Signing secrets of the platform's webhook endpoint, separated by commas."`
+}
+
+// complete fills in the defaults that depend on the machine.
+func (s *Settings) complete(env map[string]string) error {
+	for name, value := range map[string]string{"database-url": s.DatabaseURL, "owner-database-url": s.OwnerDatabaseURL} {
+		if hasPassword(value) && value != env["MEMBERINTEL_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))] {
+			return usage("--%s holds a password, which other users of this machine could read; set MEMBERINTEL_%s instead.",
+				name, strings.ToUpper(strings.ReplaceAll(name, "-", "_")))
+		}
+	}
+	if s.DataDir == "" {
+		s.DataDir = stateFolder(env)
+	}
+	if s.KeyFile == "" {
+		s.KeyFile = filepath.Join(s.DataDir, "key.json")
+	}
+	if s.MaxSyncs < 1 || s.StripeEndpointRate <= 0 || s.StripeAccountRate <= 0 {
+		return usage("The rates and --max-syncs must be greater than 0.")
+	}
+	if s.PublicURL == "" {
+		s.PublicURL = "http://" + reachable(s.Listen)
+	}
+	if u, err := url.Parse(s.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return usage("--public-url must look like https://memberintel.example.org.")
+	}
+	s.PublicURL = strings.TrimRight(s.PublicURL, "/")
+	return nil
+}
+
+// hasPassword reports whether a database URL, in either of its forms, holds a password.
+func hasPassword(text string) bool {
+	u, err := url.Parse(text)
+	if err == nil && u.User != nil {
+		if _, has := u.User.Password(); has {
+			return true
+		}
+	}
+	return strings.Contains(strings.ToLower(text), "password=")
+}
+
+func stateFolder(env map[string]string) string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/memberintel"
+	}
+	state := env["XDG_STATE_HOME"]
+	if !filepath.IsAbs(state) {
+		state = filepath.Join(env["HOME"], ".local", "state")
+	}
+	return filepath.Join(state, "memberintel")
+}
+
+// reachable returns an address that a client on this machine can use for a listen address.
+func reachable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func (s *Settings) level() slog.Level {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(s.LogLevel)) // the grammar lets only levels through
+	return level
+}
+
+// environment reads NAME=value lines as a process gets them; the last one of a name counts.
+func environment(lines []string) map[string]string {
+	env := make(map[string]string, len(lines))
+	for _, line := range lines {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// fromEnvironment gives a flag the value of its variable where the command line has none. An empty variable
+// counts as unset.
+func fromEnvironment(env map[string]string) kong.Resolver {
+	var resolve kong.ResolverFunc = func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if value := env[flag.Tag.Get("setting")]; flag.Tag.Has("setting") && value != "" {
+			return value, nil
+		}
+		return nil, nil //nolint:nilnil // kong's way to say that there is none
+	}
+	return resolve
+}
+
+func helpWithVariable(value *kong.Value) string {
+	if value.Tag == nil || !value.Tag.Has("setting") {
+		return value.Help
+	}
+	return value.Help + " ($" + value.Tag.Get("setting") + ")"
+}
+
+// printHelp leaves the settings to the program's own help: they are the same for every command.
+func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
+	if ctx.Selected() == nil {
+		return kong.DefaultHelpPrinter(options, ctx)
+	}
+	for _, flag := range ctx.Model.Flags {
+		flag.Hidden = flag.Hidden || flag.Tag.Has("setting")
+	}
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(ctx.Stdout, "\nSettings, by flag or by variable: memberintel --help")
+	return err
+}

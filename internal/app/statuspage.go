@@ -1,0 +1,139 @@
+package app
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"memberintel/internal/identity"
+	"memberintel/internal/page"
+	"memberintel/internal/postgres"
+	"memberintel/internal/syncrun"
+	"memberintel/internal/warehouse"
+)
+
+const (
+	shownTenants = 20
+	shownRuns    = 20
+	renewEvery   = 5 // seconds
+)
+
+// statusPage answers / without sign-in, and therefore on loopback alone.
+type statusPage struct {
+	house    *house
+	pages    *page.Pages
+	listener net.Addr
+}
+
+// ServeHTTP shows the page to a browser on this machine. The Host header must name loopback too, or a page
+// of somebody else's whose name leads here could read it.
+func (s *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !isLoopback(s.listener.String()) || !isLoopback(r.RemoteAddr) || !isLoopback(r.Host) {
+		plain(w, http.StatusForbidden, "The status page has no sign-in yet and is shown on this machine alone: "+
+			"let memberintel listen on 127.0.0.1 and open it there by that address.")
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", page.ContentSecurityPolicy)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	ctx, cancel := context.WithTimeout(r.Context(), 15*time.Second)
+	defer cancel()
+	view, err := s.view(ctx)
+	if err != nil {
+		s.house.log.ErrorContext(ctx, "the status page could not be read", "error", err)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		view = page.Status{Problem: "The database does not answer; the operator's log has the details."}
+	}
+	view.Now, view.Refresh = time.Now(), renewEvery
+	if err := s.pages.Status(w, view); err != nil && ctx.Err() == nil {
+		s.house.log.ErrorContext(ctx, "the status page could not be written", "error", err)
+	}
+}
+
+// isLoopback reports whether an address, with a port or without, is this machine's own.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = strings.Trim(address, "[]")
+	}
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+func (s *statusPage) view(ctx context.Context) (view page.Status, err error) {
+	tenants, err := identity.List(ctx, s.house.db)
+	if err != nil {
+		return view, err
+	}
+	if len(tenants) > shownTenants {
+		view.More = len(tenants) - shownTenants
+		tenants = tenants[:shownTenants]
+	}
+	for _, t := range tenants {
+		shown, err := s.tenant(ctx, t)
+		if err != nil {
+			return page.Status{}, err
+		}
+		view.Tenants = append(view.Tenants, shown)
+	}
+	return view, nil
+}
+
+func (s *statusPage) tenant(ctx context.Context, t identity.Tenant) (page.Tenant, error) {
+	shown := page.Tenant{Name: t.Name, Plan: string(t.Plan)}
+	status, err := s.house.status(ctx, t)
+	if err != nil {
+		return shown, err
+	}
+	for _, c := range status.Connections {
+		shown.Connections = append(shown.Connections, connectionOnPage(c))
+	}
+	err = s.house.db.TenantTx(ctx, t.ID, func(tx *postgres.TenantTx) error {
+		summary, err := warehouse.Summarise(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, n := range summary.Members {
+			shown.Members = append(shown.Members, page.MemberCount{Status: n.Status, Count: n.Count})
+		}
+		shown.Subscriptions = summary.Subscriptions
+		for _, m := range summary.MRR {
+			shown.MRR = append(shown.MRR, page.Amount{Minor: m.Minor, Currency: m.Currency})
+		}
+		runs, err := syncrun.Latest(ctx, tx, shownRuns)
+		for _, r := range runs {
+			shown.Runs = append(shown.Runs, runOnPage(r))
+		}
+		return err
+	})
+	return shown, err
+}
+
+func connectionOnPage(c connectionStatus) page.Connection {
+	shown := page.Connection{
+		Name: c.PipelineType.Label(), State: string(c.State), LastSuccess: c.LastSuccessAt, DataAsOf: c.DataAsOf, Stale: c.Stale,
+		Checklist: c.Checklist, NextAttempt: c.NextAttemptAt, Failures: c.ConsecutiveFailures,
+	}
+	if c.LastError != nil {
+		shown.LastError = *c.LastError
+	}
+	return shown
+}
+
+func runOnPage(r syncrun.Report) page.Run {
+	shown := page.Run{
+		ID: r.RunID, Platform: r.PipelineType, Mode: string(r.Mode), Status: string(r.Status), Started: r.StartedAt, Records: r.RecordsProcessed,
+	}
+	if r.FinishedAt != nil {
+		shown.Took = r.FinishedAt.Sub(r.StartedAt).Round(100 * time.Millisecond).String()
+	}
+	if r.ErrorMessage != nil {
+		shown.Problem = *r.ErrorMessage
+	}
+	return shown
+}

@@ -1,0 +1,80 @@
+package app
+
+import (
+	"context"
+	"io"
+
+	"memberintel/internal/identity"
+	"memberintel/internal/tenant"
+)
+
+type tenantCommands struct {
+	Create tenantCreateCommand `cmd:"" help:"Add a tenant."`
+	List   tenantListCommand   `cmd:"" help:"List the tenants."`
+}
+
+type tenantCreateCommand struct {
+	Name string `required:"" placeholder:"NAME" help:"The tenant's name; no two have the same."`
+	Plan string `enum:"free,pro" default:"pro" help:"free is pulled now and then, pro follows every webhook."`
+}
+
+// Help shows an example.
+func (*tenantCreateCommand) Help() string {
+	return example("memberintel tenant create --name oak-hill --plan pro")
+}
+
+type tenantView struct {
+	ID   tenant.ID   `json:"id"`
+	Name string      `json:"name"`
+	Plan tenant.Plan `json:"plan"`
+}
+
+// Run adds the tenant.
+func (c *tenantCreateCommand) Run(ctx context.Context, p *program) error {
+	return p.with(ctx, func(h *house) error {
+		created, err := identity.CreateTenant(ctx, h.db, c.Name, tenant.Plan(c.Plan))
+		if err != nil {
+			return err
+		}
+		p.answer(tenantView{created.ID, created.Name, created.Plan},
+			line("Created the tenant %s (%s), plan %s.", created.Name, created.ID, created.Plan))
+		return nil
+	})
+}
+
+type tenantListCommand struct{}
+
+// Help shows an example.
+func (*tenantListCommand) Help() string { return example("memberintel tenant list --json") }
+
+// Run lists the tenants.
+func (c *tenantListCommand) Run(ctx context.Context, p *program) error {
+	return p.with(ctx, func(h *house) error {
+		tenants, err := identity.List(ctx, h.db)
+		if err != nil {
+			return err
+		}
+		views := []tenantView{}
+		for _, t := range tenants {
+			views = append(views, tenantView{t.ID, t.Name, t.Plan})
+		}
+		p.answer(map[string]any{"tenants": views}, func(w io.Writer) {
+			if len(views) == 0 {
+				writef(w, "There are no tenants; add one with `memberintel tenant create --name NAME`.\n")
+			}
+			for _, t := range views {
+				writef(w, "%s\t%s\t%s\n", t.Name, t.Plan, t.ID)
+			}
+		})
+		return nil
+	})
+}
+
+// example is the text below a command's usage.
+func example(lines ...string) string {
+	text := "Example:\n"
+	for _, l := range lines {
+		text += "\n    " + l
+	}
+	return text
+}

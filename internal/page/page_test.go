@@ -1,0 +1,116 @@
+package page
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestStatusInEachState(t *testing.T) {
+	now := time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC)
+	before := func(d time.Duration) *time.Time { at := now.Add(-d); return &at }
+	connected := func(c Connection, runs ...Run) Status {
+		return Status{Now: now, Refresh: 5, Tenants: []Tenant{{Name: "oak-hill", Plan: "pro", Connections: []Connection{c}, Runs: runs}}}
+	}
+	full := connected(
+		Connection{Name: "Stripe", State: "connected", LastSuccess: before(2 * time.Hour), DataAsOf: before(3 * time.Second), NextAttempt: before(-22 * time.Hour)},
+		Run{ID: 12, Platform: "stripe", Mode: "live", Status: "running", Started: now.Add(-time.Hour), Records: 1234},
+		Run{ID: 11, Platform: "stripe", Mode: "full", Status: "succeeded", Started: now.Add(-2 * time.Hour), Took: "3.1s", Records: 43770},
+	)
+	full.Tenants[0].Members = []MemberCount{{"active", 1520}, {"past_due", 1}}
+	full.Tenants[0].Subscriptions, full.Tenants[0].MRR = 1950, []Amount{{625917, "usd"}, {9000, "jpy"}}
+	full.More = 3
+	for name, view := range map[string]Status{
+		"empty":      {Now: now, Refresh: 5},
+		"away":       {Now: now, Refresh: 5, Problem: "The database does not answer; the operator's log has the details."},
+		"unattached": {Now: now, Tenants: []Tenant{{Name: "oak-hill", Plan: "free"}}},
+		"pending":    connected(Connection{Name: "Stripe", State: "pending", Stale: true}),
+		"connected":  full,
+		"degraded": connected(Connection{Name: "Stripe", State: "degraded", Stale: true, LastSuccess: before(50 * time.Hour), DataAsOf: before(51 * time.Hour),
+			LastError: "Not everything could be read: the key may not read Charges: Read.", Checklist: []string{"Open the key."}, Failures: 2},
+			Run{ID: 3, Platform: "stripe", Mode: "incremental", Status: "partial", Started: now.Add(-time.Minute), Took: "1s",
+				Problem: "Not everything could be read: the key may not read Charges: Read."}),
+		"failed":       connected(Connection{Name: "Stripe", State: "failed", LastError: "Stripe refuses this key.", Checklist: []string{"Make a new key.", "Connect again."}, Failures: 1}),
+		"paused":       connected(Connection{Name: "Stripe", State: "paused", LastSuccess: before(time.Minute), DataAsOf: before(time.Minute)}),
+		"disconnected": connected(Connection{Name: "Stripe", State: "disconnected", LastError: "Disconnected on request."}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			pages, err := New()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got bytes.Buffer
+			if err := pages.Status(&got, view); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, filepath.Join("testdata", "status_"+name+".html"), got.String())
+		})
+	}
+}
+
+func TestStatusEscapesWhatOthersWrote(t *testing.T) {
+	pages, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	const hostile = `<script>alert(1)</script>"'`
+	view := Status{Tenants: []Tenant{{Name: hostile, Plan: hostile, Connections: []Connection{{Name: hostile, State: hostile, LastError: hostile,
+		Checklist: []string{hostile}}}, Runs: []Run{{Platform: hostile, Problem: hostile}}}}}
+	if err := pages.Status(&got, view); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(got.String(), "<script") {
+		t.Errorf("a name became markup:\n%s", got.String())
+	}
+}
+
+func TestMoney(t *testing.T) {
+	for _, test := range []struct {
+		minor    int64
+		currency string
+		want     string
+	}{
+		{0, "usd", "USD 0.00"}, {5, "usd", "USD 0.05"}, {123456789, "eur", "EUR 1,234,567.89"}, {-1250, "usd", "USD -12.50"},
+		{1500, "jpy", "JPY 1,500"}, {1234, "kwd", "KWD 1.234"},
+	} {
+		if got := Money(test.minor, test.currency); got != test.want {
+			t.Errorf("Money(%d, %q) = %q, want %q", test.minor, test.currency, got, test.want)
+		}
+	}
+}
+
+func TestAgo(t *testing.T) {
+	now := time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC)
+	for d, want := range map[time.Duration]string{
+		0: "just now", time.Second: "1 second ago", 90 * time.Second: "1 minute ago", 49 * time.Hour: "2 days ago", -time.Hour: "in 1 hour",
+	} {
+		if got := ago(now, now.Add(-d)); got != want {
+			t.Errorf("%v before now is %q, want %q", d, got, want)
+		}
+	}
+}
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got); `make update` writes it anew:\n%s", path, diff)
+	}
+}

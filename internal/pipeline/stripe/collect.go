@@ -1,0 +1,210 @@
+package stripe
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"memberintel/internal/canonical"
+	"memberintel/internal/connection"
+	"memberintel/internal/postgres"
+	"memberintel/internal/syncrun"
+	"memberintel/internal/warehouse"
+)
+
+type result = warehouse.Result
+
+// collector turns objects and events of one connection into what one commit writes: records, objects that were
+// not understood, objects to be fetched again, and lines of the event ledger.
+type collector struct {
+	p           *Pipeline
+	c           connection.Connection
+	batch       canonical.Batch
+	quarantined []syncrun.Quarantined
+	understood  []syncrun.Understood
+	wants       []want
+	ledger      []entry
+	settled     []reading
+	passing     bool // a pass over everything: members may come later
+	again       bool // what is mapped comes out of quarantine itself
+}
+
+// entry is a line of the event ledger.
+type entry struct {
+	event    Event
+	outcome  string
+	ref      warehouse.Ref // what the event was about, to learn what became of it
+	livemode bool
+}
+
+// The outcomes of an event.
+const (
+	outcomeApplied     = "applied"
+	outcomeIgnored     = "ignored" // of no mapped object, or older than what is there
+	outcomeRefetch     = "refetch"
+	outcomeSkipped     = "skipped_plan"
+	outcomeQuarantined = "quarantined"
+)
+
+func (p *Pipeline) collect(c connection.Connection) *collector {
+	return &collector{p: p, c: c, batch: canonical.Batch{Source: source(c)}}
+}
+
+// fetched takes an object that was asked for, whole. What Stripe leaves out of a fetch is not asked for again.
+func (d *collector) fetched(stream Stream, o Object) {
+	d.object(stream.Name, o.Raw, Envelope{Observed: o.Observed, APIVersion: o.APIVersion})
+}
+
+// object maps one object and reports what it still lacks; ok is false when it went to quarantine.
+func (d *collector) object(stream string, raw []byte, env Envelope) (mapped Mapped, ok bool) {
+	mapped, err := Map(stream, raw, env)
+	if err == nil && mapped.Livemode != nil && *mapped.Livemode != d.c.Livemode {
+		err = &SchemaError{Stream: stream, Field: "livemode", Found: "the other mode", Expected: "that of the connection"}
+	}
+	id := gjson.GetBytes(raw, "id").String()
+	if err != nil {
+		d.quarantine(stream, id, raw, env, err)
+		return Mapped{}, false
+	}
+	d.batch.Append(&mapped.Batch)
+	settles := env.Observed.From.Add(-2 * canonical.Margin) // only a clearly newer look settles an older one
+	if d.again {
+		settles = env.Observed.Until
+	}
+	d.understood = append(d.understood, syncrun.Understood{Stream: stream, SourceID: id, Settles: settles})
+	return mapped, true
+}
+
+func (d *collector) quarantine(stream, id string, raw []byte, env Envelope, err error) {
+	if !usableID(id) {
+		id = ""
+	}
+	d.quarantined = append(d.quarantined, syncrun.Quarantined{
+		Stream: stream, SourceID: id, Reason: reasonOf(err), Raw: raw,
+		APIVersion: env.APIVersion, EventID: env.EventID, Observed: env.Observed,
+	})
+	d.p.Metrics.Quarantined("stripe", stream)
+}
+
+func reasonOf(err error) string {
+	var schema *SchemaError
+	if errors.As(err, &schema) {
+		return schema.Error()
+	}
+	return "The database refused it; the operator's log has the details."
+}
+
+// want asks for an object to be fetched again, by something that was read after After on Stripe's clock.
+type want struct {
+	stream, id string
+	reason     string
+	after      time.Time
+	delay      time.Duration
+}
+
+// The reasons for a refetch beside those of Mapped.Incomplete.
+const (
+	wantTie     = "tie"     // two observations that cannot be ordered
+	wantVersion = "version" // an event of a foreign API version
+	wantMember  = "member"  // something of a member that has not arrived
+	wantFollow  = "follow"  // an event that says something about another object
+)
+
+// wantMembers asks for members of whom only something else has arrived.
+func wantMembers(ids []string) []want {
+	wants := make([]want, len(ids))
+	for i, id := range ids {
+		wants[i] = want{"customers", id, wantMember, time.Unix(0, 0), 0}
+	}
+	return wants
+}
+
+func (d *collector) want(stream, id, reason string, after time.Time, delay time.Duration) {
+	if id != "" {
+		d.wants = append(d.wants, want{stream, id, reason, after, delay})
+	}
+}
+
+// work is what the collector holds.
+func (d *collector) work() syncrun.Work {
+	batch := d.batch
+	return syncrun.Work{Batch: &batch, Quarantined: d.quarantined, Also: d.also}
+}
+
+// also writes what only this pipeline knows, once the merge has said which records tied.
+func (d *collector) also(ctx context.Context, tx *postgres.TenantTx, r result) error {
+	if err := closeRefetch(ctx, tx, d.c, d.p.Connections, d.settled, d.p.Config.RefetchAfter/2); err != nil {
+		return err
+	}
+	wants := slices.Clone(d.wants)
+	if len(d.understood) > 0 {
+		held, err := syncrun.ReleaseQuarantine(ctx, tx, d.c.ID, d.understood)
+		if err != nil {
+			return err
+		}
+		for _, h := range held {
+			wants = append(wants, want{h.Stream, h.SourceID, wantTie, h.Settles, d.p.Config.RefetchAfter})
+		}
+	}
+	for _, tie := range r.Ties {
+		wants = append(wants, want{streamOfTie(tie), tie.SourceID, wantTie, tie.After, d.p.Config.RefetchAfter})
+	}
+	if !d.passing {
+		missing, err := d.p.Ledger.Warehouse.UnknownMembers(ctx, tx, d.batch.Source, warehouse.MembersOf(&d.batch))
+		if err != nil {
+			return err
+		}
+		wants = append(wants, wantMembers(missing)...)
+	}
+	if err := openRefetch(ctx, tx, d.c, d.p.Connections, wants); err != nil {
+		return err
+	}
+	for _, w := range wants {
+		d.p.Metrics.RefetchQueued(w.reason, 1)
+	}
+	return writeLedger(ctx, tx, d.c, d.ledger, r)
+}
+
+// streamOfTie names the stream of a record that tied.
+func streamOfTie(t warehouse.Tie) string {
+	switch t.Table {
+	case "members":
+		return "customers"
+	case "plans":
+		if t.Variant == "product" {
+			return "products"
+		}
+		return "prices"
+	case "transactions":
+		switch t.Variant {
+		case "refund":
+			return "refunds"
+		case "dispute", "dispute_reversal":
+			return "disputes"
+		}
+		return "charges"
+	case "payment_allocations":
+		return "invoice_payments"
+	default: // subscriptions, invoices and payment_intents bear Stripe's own names
+		return t.Table
+	}
+}
+
+// tableOf names the table of a stream's own record.
+func tableOf(stream string) string {
+	switch stream {
+	case "customers":
+		return "members"
+	case "products", "prices":
+		return "plans"
+	case "charges", "refunds", "disputes":
+		return "transactions"
+	case "invoice_payments":
+		return "payment_allocations"
+	default:
+		return stream
+	}
+}

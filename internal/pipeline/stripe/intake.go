@@ -1,0 +1,213 @@
+package stripe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"memberintel/internal/connection"
+	"memberintel/internal/fault"
+	"memberintel/internal/postgres"
+)
+
+// Intake commits deliveries in groups: whoever arrives while a commit is under way waits for it and goes
+// with the next, so that the cost of a durable commit is shared. One transaction serves several tenants,
+// each statement under its own tenant's policy; a group that fails is tried again tenant by tenant and then
+// event by event, so that one poisonous event harms nobody else.
+type Intake struct {
+	p       *Pipeline
+	doors   *doors
+	waiting chan *arrival
+	closed  chan struct{}
+	workers sync.WaitGroup
+}
+
+// arrival is one event that waits for its commit.
+type arrival struct {
+	door *door
+	d    *collector
+	done chan error
+}
+
+const (
+	committers = 2   // one commits while the other's group gathers
+	groupLimit = 256 // events in one commit
+)
+
+var (
+	errClosing  = errors.New("stripe: the server is shutting down")
+	errOutdated = errors.New("stripe: the connection has changed")
+)
+
+// NewIntake starts the committers. Close ends them.
+func NewIntake(p *Pipeline) *Intake {
+	in := &Intake{p: p, doors: newDoors(p), waiting: make(chan *arrival, 4*groupLimit), closed: make(chan struct{})}
+	for range committers {
+		in.workers.Add(1)
+		go in.work()
+	}
+	return in
+}
+
+// Close lets the commits under way end and refuses what comes later.
+func (in *Intake) Close() {
+	close(in.closed)
+	in.workers.Wait()
+}
+
+// submit waits until the event's effect is durable. errOutdated asks the caller to look at the connection
+// again.
+func (in *Intake) submit(ctx context.Context, door *door, d *collector) error {
+	a := &arrival{door: door, d: d, done: make(chan error, 1)}
+	select {
+	case in.waiting <- a:
+	case <-in.closed:
+		return errClosing
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-a.done:
+		return err
+	case <-in.closed:
+		select { // it may have been committed at the last moment
+		case err := <-a.done:
+			return err
+		case <-time.After(time.Second):
+			return errClosing
+		}
+	}
+}
+
+func (in *Intake) work() {
+	defer in.workers.Done()
+	for {
+		select {
+		case <-in.closed:
+			return
+		case first := <-in.waiting:
+			in.commit(in.gather(first))
+		}
+	}
+}
+
+// gather takes whatever has arrived by now.
+func (in *Intake) gather(first *arrival) []*arrival {
+	group := []*arrival{first}
+	for len(group) < groupLimit {
+		select {
+		case a := <-in.waiting:
+			group = append(group, a)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit writes a group and tells everyone in it.
+func (in *Intake) commit(group []*arrival) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	start := time.Now()
+	err := in.write(ctx, group)
+	in.p.Metrics.WebhookBatch(len(group), time.Since(start))
+	if err == nil || postgres.Unavailable(err) || len(group) == 1 {
+		for _, a := range group {
+			a.done <- in.last(ctx, a, err)
+		}
+		return
+	}
+	parts := byConnection(group)
+	if len(parts) == 1 {
+		parts = slices.Collect(slices.Chunk(group, 1))
+	}
+	for _, part := range parts {
+		in.commit(part)
+	}
+}
+
+// last handles what is left of an error when the event stands alone: a broken database is the caller's to
+// tell, and an event that the database refuses is kept aside.
+func (in *Intake) last(ctx context.Context, a *arrival, err error) error {
+	if err == nil || postgres.Unavailable(err) || errors.Is(err, errOutdated) || fault.KindOf(err) != "" || !postgres.Refused(err) {
+		return err
+	}
+	aside := in.p.collect(a.door.c)
+	for _, line := range a.d.ledger {
+		env := Envelope{APIVersion: line.event.APIVersion, EventID: line.event.ID}
+		env.Observed.From, env.Observed.Until = line.event.Created, line.event.Created
+		stream, _, _ := EventObject(line.event.Type)
+		aside.quarantine(stream, line.ref.SourceID, line.event.Object, env, err)
+		line.outcome = outcomeQuarantined
+		aside.ledger = append(aside.ledger, line)
+	}
+	in.p.Log.ErrorContext(ctx, "the database refused an event; it is in quarantine", "tenant_id", a.door.c.TenantID, "error", err)
+	return in.write(ctx, []*arrival{{door: a.door, d: aside}})
+}
+
+// byConnection divides a group, tenants in a fixed order.
+func byConnection(group []*arrival) [][]*arrival {
+	parts := map[connection.ID][]*arrival{}
+	for _, a := range group {
+		parts[a.door.c.ID] = append(parts[a.door.c.ID], a)
+	}
+	return slices.SortedFunc(maps.Values(parts), func(a, b []*arrival) int {
+		return bytes.Compare(a[0].door.c.TenantID[:], b[0].door.c.TenantID[:])
+	})
+}
+
+// write commits the events of all connections in one transaction, connections in a fixed order.
+func (in *Intake) write(ctx context.Context, group []*arrival) error {
+	parts := byConnection(group)
+	var err error
+	for range 3 {
+		err = in.p.DB.SharedTx(ctx, func(tx *postgres.SharedTx) error {
+			for _, part := range parts {
+				c := part[0].door.c
+				if err := tx.As(ctx, c.TenantID, func(tx *postgres.TenantTx) error { return in.writePart(ctx, tx, part) }); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if !postgres.Retryable(err) {
+			break
+		}
+	}
+	return err
+}
+
+// writePart writes one connection's events, unless its door has changed since they were read.
+func (in *Intake) writePart(ctx context.Context, tx *postgres.TenantTx, part []*arrival) error {
+	c := part[0].door.c
+	current, err := in.p.Connections.Generation(ctx, tx, c.ID)
+	if err != nil {
+		return err
+	}
+	merged := in.p.collect(c)
+	for _, a := range part {
+		if a.door.c.Generation != current {
+			in.doors.forget(c.ID)
+			return errOutdated
+		}
+		merged.batch.Append(&a.d.batch)
+		merged.quarantined = append(merged.quarantined, a.d.quarantined...)
+		merged.understood = append(merged.understood, a.d.understood...)
+		merged.wants = append(merged.wants, a.d.wants...)
+		merged.ledger = append(merged.ledger, a.d.ledger...)
+	}
+	work := merged.work()
+	if _, err := in.p.Ledger.CommitLive(ctx, tx, c, in.p.Config.Now(), len(part), work); err != nil {
+		return err
+	}
+	if len(merged.quarantined) > 0 {
+		reason := fault.New(fault.Schema, "%s", merged.quarantined[0].Reason)
+		return in.p.Connections.Failed(ctx, tx, c.ID, reason, true, connection.Outcome{})
+	}
+	return nil
+}

@@ -1,0 +1,327 @@
+package stripe
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"memberintel/internal/canonical"
+	"memberintel/internal/connection"
+	"memberintel/internal/fault"
+	"memberintel/internal/postgres"
+	"memberintel/internal/syncrun"
+	"memberintel/internal/warehouse"
+)
+
+// Verdict is what a verification found. Missing, Extra and Different are never nil.
+type Verdict struct {
+	Status    syncrun.Status `json:"status"`
+	Checked   int64          `json:"checked"`
+	Missing   []Named        `json:"missing"`
+	Extra     []Named        `json:"extra"`
+	Different []Differing    `json:"different"`
+	Repaired  int            `json:"repaired"`
+	Problem   *string        `json:"error_message,omitempty"`
+}
+
+// Named is an object of the source.
+type Named struct {
+	Stream   string `json:"stream"`
+	SourceID string `json:"source_id"`
+}
+
+// Differing is a field that the warehouse has otherwise than the source.
+type Differing struct {
+	Stream    string `json:"stream"`
+	SourceID  string `json:"source_id"`
+	Field     string `json:"field"`
+	Source    any    `json:"source"`
+	Warehouse any    `json:"warehouse"`
+}
+
+// Drift reports whether anything was found.
+func (v Verdict) Drift() bool { return len(v.Missing)+len(v.Extra)+len(v.Different) > 0 }
+
+// Verify reads every listed object of the source and compares it with the warehouse. What differs is looked
+// up once more, by a reading that lies past the margin of both sides, and counts only if it still differs:
+// live traffic is no drift. With repair what was looked up is written.
+func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, repair bool, watch func(*syncrun.Run)) (Verdict, error) {
+	verdict := Verdict{Missing: []Named{}, Extra: []Named{}, Different: []Differing{}, Status: syncrun.Failed}
+	client, err := p.client(ctx, c)
+	if err != nil {
+		return verdict, err
+	}
+	run, runCtx, err := p.Ledger.Begin(ctx, c, syncrun.Verify, 0)
+	if err != nil {
+		return verdict, err
+	}
+	if watch != nil {
+		watch(run)
+	}
+	v := &verification{pass: pass{p: p, c: c, run: run, client: client}, repair: repair, verdict: &verdict}
+	err = p.DB.Session(runCtx, c.TenantID, func(session *postgres.Session) error { return v.verify(runCtx, session) })
+	outcome := syncrun.Outcome{NotPermitted: v.missed}
+	if verdict.Drift() {
+		outcome.Problem = "The warehouse differs from Stripe; see `memberintel verify` for what, and repair it with --repair."
+		p.Metrics.DriftFound("stripe", len(verdict.Missing)+len(verdict.Extra)+len(verdict.Different))
+	}
+	report, finishErr := run.Finish(runCtx, outcome, err)
+	verdict.Status, verdict.Problem = report.Status, report.ErrorMessage
+	return verdict, errors.Join(err, finishErr)
+}
+
+// verification is one run of Verify.
+type verification struct {
+	pass
+	repair  bool
+	verdict *Verdict
+	refused map[string]bool // streams that may not be read
+}
+
+func (v *verification) verify(ctx context.Context, session *postgres.Session) error {
+	comparison, err := v.p.Ledger.Warehouse.Compare(ctx, session, source(v.c))
+	if err != nil {
+		return err
+	}
+	if err := v.spool(ctx, comparison); err != nil {
+		return err
+	}
+	for _, table := range warehouse.ComparedTables() {
+		if err := v.settleTable(ctx, session, comparison, table); err != nil {
+			return err
+		}
+	}
+	return v.derived(ctx, session)
+}
+
+// spool lists every stream, some side by side, and hands the pages to the one session that spools.
+func (v *verification) spool(ctx context.Context, comparison *warehouse.Comparison) error {
+	pages := make(chan *canonical.Batch, 4)
+	refused := make(chan Stream, len(Streams()))
+	var readErr error
+	go func() {
+		defer close(pages)
+		readers, readCtx := errgroup.WithContext(ctx)
+		readers.SetLimit(v.p.Config.InFlight)
+		for _, stream := range Streams() {
+			readers.Go(func() error {
+				err := v.list(readCtx, stream, pages)
+				if fault.Is(err, fault.NotPermitted) {
+					refused <- stream
+					return nil
+				}
+				return err
+			})
+		}
+		readErr = readers.Wait()
+	}()
+	var err error
+	for batch := range pages {
+		if err == nil {
+			err = comparison.Add(ctx, batch)
+		}
+	}
+	close(refused)
+	v.refused = map[string]bool{}
+	for stream := range refused {
+		v.refused[stream.Name] = true
+		v.missed = append(v.missed, stream.Name+" ("+stream.Permission+")")
+	}
+	return errors.Join(readErr, err)
+}
+
+func (v *verification) list(ctx context.Context, stream Stream, pages chan<- *canonical.Batch) error {
+	for _, variant := range stream.Variants {
+		q := url.Values{}
+		for k, values := range variant.Query {
+			q[k] = values
+		}
+		err := v.client.ListAll(ctx, stream.Path, q, func(page Page) error {
+			work, err := v.readPage(ctx, stream, page)
+			if err != nil {
+				return err
+			}
+			commit := syncrun.Work{Quarantined: work.Quarantined, Checkpoints: []syncrun.Checkpoint{
+				{Stream: stream.Name, Position: lastID(page), Records: len(page.Objects)},
+			}}
+			if err := v.run.Commit(ctx, commit); err != nil {
+				return err
+			}
+			select {
+			case pages <- work.Batch:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const suspectPage = 50
+
+// settleTable looks at what one table and the listing do not agree on.
+func (v *verification) settleTable(ctx context.Context, session *postgres.Session, comparison *warehouse.Comparison, table string) error {
+	v.verdict.Checked, _ = v.run.Progress()
+	var after warehouse.Suspect
+	for {
+		suspects, err := comparison.Suspects(ctx, table, after, suspectPage)
+		if err != nil || len(suspects) == 0 {
+			return err
+		}
+		for _, s := range suspects {
+			if err := v.confirm(ctx, session, s); err != nil {
+				return err
+			}
+		}
+		after = suspects[len(suspects)-1]
+	}
+}
+
+// confirm looks a suspect up until the reading lies past the margin of the stored row, and then believes it.
+func (v *verification) confirm(ctx context.Context, session *postgres.Session, s warehouse.Suspect) error {
+	stream, id := streamOfTie(warehouse.Tie{Table: s.Table, Variant: s.Variant}), s.SourceID
+	if s.Table == "subscription_items" {
+		stream, id = "subscriptions", s.Parent
+	}
+	if v.refused[stream] {
+		return nil
+	}
+	for attempt := 0; ; attempt++ {
+		l := v.p.lookUp(ctx, v.client, stream, id)
+		if l.err != nil {
+			return l.err
+		}
+		d := v.p.collect(v.c)
+		l.into(d, canonical.DeletedByMissing)
+		if len(d.quarantined) > 0 {
+			return nil // not understood: it is in quarantine and told there
+		}
+		d.settled = []reading{{stream, id, l.observed.From}}
+		found, past, err := v.examine(ctx, session, s, l, d)
+		if err != nil {
+			return err
+		}
+		if !found.any() {
+			return nil
+		}
+		if past && attempt > 0 || attempt >= maxLooks {
+			return v.report(ctx, found, d)
+		}
+		if err := v.p.Config.Sleep(ctx, v.p.Config.RefetchAfter); err != nil {
+			return err
+		}
+	}
+}
+
+// maxLooks bounds the looks at an object that live traffic keeps changing.
+const maxLooks = 5
+
+// finding is what is wrong with one suspect.
+type finding struct {
+	missing, extra *Named
+	different      []Differing
+}
+
+func (f finding) any() bool { return f.missing != nil || f.extra != nil || len(f.different) > 0 }
+
+// examine compares what was looked up with the row. past says that the reading lies clearly after the row's.
+func (v *verification) examine(ctx context.Context, session *postgres.Session, s warehouse.Suspect, l look, d *collector) (f finding, past bool, err error) {
+	named := Named{l.stream.Name, s.SourceID}
+	if s.Table == "subscription_items" {
+		named.Stream = s.Table
+	}
+	ref := warehouse.Ref{Table: s.Table, SourceID: s.SourceID}
+	live := living(&d.batch, ref)
+	standings, err := v.p.Ledger.Warehouse.Examine(ctx, session, &d.batch)
+	if err != nil {
+		return f, false, err
+	}
+	if !live {
+		present, until, err := v.p.Ledger.Warehouse.Stands(ctx, session, source(v.c), s)
+		if err != nil {
+			return f, false, err
+		}
+		if present {
+			f.extra = &named
+		}
+		return f, l.observed.From.Sub(until) > canonical.Margin, nil
+	}
+	standing := standings[ref]
+	if !standing.Present {
+		f.missing = &named
+	}
+	for _, diff := range standing.Differences {
+		f.different = append(f.different, Differing{named.Stream, diff.SourceID, diff.Field, diff.Source, diff.Warehouse})
+	}
+	return f, l.observed.From.Sub(standing.ObservedUntil) > canonical.Margin, nil
+}
+
+// report adds a finding to the verdict and, when asked, writes what Stripe says.
+func (v *verification) report(ctx context.Context, f finding, d *collector) error {
+	if f.missing != nil {
+		v.verdict.Missing = append(v.verdict.Missing, *f.missing)
+	}
+	if f.extra != nil {
+		v.verdict.Extra = append(v.verdict.Extra, *f.extra)
+	}
+	v.verdict.Different = append(v.verdict.Different, f.different...)
+	if !v.repair {
+		return nil
+	}
+	if err := v.run.Commit(ctx, d.work()); err != nil {
+		return err
+	}
+	v.verdict.Repaired++
+	return nil
+}
+
+// derived checks the columns that the warehouse computes itself.
+func (v *verification) derived(ctx context.Context, session *postgres.Session) error {
+	var wrong []warehouse.Difference
+	err := session.TenantTx(ctx, func(tx *postgres.TenantTx) (err error) {
+		wrong, err = v.p.Ledger.Warehouse.DerivedDrift(ctx, tx, source(v.c), v.repair)
+		return err
+	})
+	repaired := map[string]bool{}
+	for _, d := range wrong {
+		stream := "customers"
+		if d.Table == "transactions" {
+			stream = streamOfID(d.SourceID)
+		}
+		v.verdict.Different = append(v.verdict.Different, Differing{stream, d.SourceID, d.Field, d.Source, d.Warehouse})
+		if v.repair && !repaired[d.SourceID] {
+			repaired[d.SourceID] = true
+			v.verdict.Repaired++
+		}
+	}
+	return err
+}
+
+// streamOfID guesses the stream of a transaction from its id, for a message.
+func streamOfID(id string) string {
+	switch {
+	case strings.HasPrefix(id, "re_"), strings.HasPrefix(id, "pyr_"):
+		return "refunds"
+	case strings.HasPrefix(id, "dp_"), strings.HasPrefix(id, "du_"):
+		return "disputes"
+	default:
+		return "charges"
+	}
+}
+
+// living reports whether the batch holds the record alive.
+func living(b *canonical.Batch, ref warehouse.Ref) bool {
+	for _, r := range warehouse.Living(b) {
+		if r == ref {
+			return true
+		}
+	}
+	return false
+}
