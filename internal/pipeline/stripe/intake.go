@@ -17,11 +17,12 @@ import (
 // Intake commits deliveries in groups: whoever arrives while a commit is under way waits for it and goes
 // with the next, so that the cost of a durable commit is shared. One transaction serves several tenants,
 // each statement under its own tenant's policy; a group that fails is tried again tenant by tenant and then
-// event by event, so that one poisonous event harms nobody else.
+// event by event, so that one poisonous event harms nobody else. A tenant's events always go to the same
+// committer: two that touch the same rows would only wait for each other.
 type Intake struct {
 	p       *Pipeline
 	doors   *doors
-	waiting chan *arrival
+	waiting [committers]chan *arrival
 	closed  chan struct{}
 	workers sync.WaitGroup
 }
@@ -34,7 +35,7 @@ type arrival struct {
 }
 
 const (
-	committers = 2   // one commits while the other's group gathers
+	committers = 2   // transactions at a time
 	groupLimit = 256 // events in one commit
 )
 
@@ -45,10 +46,11 @@ var (
 
 // NewIntake starts the committers. Close ends them.
 func NewIntake(p *Pipeline) *Intake {
-	in := &Intake{p: p, doors: newDoors(p), waiting: make(chan *arrival, 4*groupLimit), closed: make(chan struct{})}
-	for range committers {
+	in := &Intake{p: p, doors: newDoors(p), closed: make(chan struct{})}
+	for i := range in.waiting {
+		in.waiting[i] = make(chan *arrival, 4*groupLimit)
 		in.workers.Add(1)
-		go in.work()
+		go in.work(in.waiting[i])
 	}
 	return in
 }
@@ -64,7 +66,7 @@ func (in *Intake) Close() {
 func (in *Intake) submit(ctx context.Context, door *door, d *collector) error {
 	a := &arrival{door: door, d: d, done: make(chan error, 1)}
 	select {
-	case in.waiting <- a:
+	case in.waiting[door.c.TenantID[0]%committers] <- a:
 	case <-in.closed:
 		return errClosing
 	case <-ctx.Done():
@@ -83,24 +85,24 @@ func (in *Intake) submit(ctx context.Context, door *door, d *collector) error {
 	}
 }
 
-func (in *Intake) work() {
+func (in *Intake) work(waiting <-chan *arrival) {
 	defer in.workers.Done()
 	for {
 		select {
 		case <-in.closed:
 			return
-		case first := <-in.waiting:
-			in.commit(in.gather(first))
+		case first := <-waiting:
+			in.commit(gather(first, waiting))
 		}
 	}
 }
 
 // gather takes whatever has arrived by now.
-func (in *Intake) gather(first *arrival) []*arrival {
+func gather(first *arrival, waiting <-chan *arrival) []*arrival {
 	group := []*arrival{first}
 	for len(group) < groupLimit {
 		select {
-		case a := <-in.waiting:
+		case a := <-waiting:
 			group = append(group, a)
 		default:
 			return group
