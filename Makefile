@@ -36,8 +36,8 @@ check: ## Before each commit: format, vet, lint, build, the tests without a data
 test: ## Everything that CI runs, with what it needs installed first
 	./test
 
-bench: ## Measure (BENCH=name runs one)
-	go test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 2h ./bench/...
+bench: ## Measure (BENCH=webhook, backfill or search runs one)
+	go run ./bench '$(BENCH)'
 
 soak: ## Run the property tests long (CHECKS=n, default 2000)
 	go test -count 1 -timeout 0 -run Property ./internal/pipeline/stripe -rapid.checks $(CHECKS)

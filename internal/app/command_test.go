@@ -351,3 +351,16 @@ func TestKeyFileIsPrivate(t *testing.T) {
 		t.Errorf("%v, %v", info, err)
 	}
 }
+
+func TestWhatASwitchHeldUpIsDueWhenItIsCleared(t *testing.T) {
+	d := newDesk(t)
+	d.connected()
+	d.sync(exitDone)
+	d.json(exitDone, "switch", "on", "subsystem:webhooks", "--reason", "a test")
+	d.json(exitDone, "switch", "off", "subsystem:webhooks")
+	var due bool
+	err := pgtest.Owner(t, d.db).QueryRow(t.Context(), `SELECT next_sync_at <= now() FROM connection`).Scan(&due)
+	if err != nil || !due {
+		t.Errorf("the next sync is not due: %v, %v", due, err)
+	}
+}

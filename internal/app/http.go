@@ -28,7 +28,7 @@ func (p *program) serveHTTP(ctx context.Context, h *house, listener net.Listener
 	intake := stripe.NewIntake(h.stripe)
 	defer intake.Close()
 	mux := http.NewServeMux()
-	routes(mux, h, intake, &statusPage{house: h, pages: pages, listener: listener.Addr()})
+	routes(mux, h, intake, &statusPage{house: h, pages: pages, listener: listener.Addr(), publicURL: p.PublicURL})
 	server := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -59,8 +59,20 @@ func routes(mux *http.ServeMux, h *house, intake *stripe.Intake, status *statusP
 	stripe.NewWebhooks(h.stripe, intake).Routes(mux)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.Handle("GET /readyz", &readiness{house: h})
-	mux.Handle("GET /metrics", h.metrics.Handler())
+	mux.Handle("GET /metrics", localOnly(h.metrics.Handler()))
 	mux.Handle("GET /{$}", status)
+}
+
+// localOnly refuses what does not come from this machine itself: the numbers have no sign-in.
+func localOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isLocal(r) {
+			plain(w, http.StatusForbidden, "The metrics have no sign-in and are shown on this machine alone: ask for them there at "+
+				"127.0.0.1 or localhost, and not through a proxy.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func plain(w http.ResponseWriter, code int, text string) {

@@ -61,6 +61,38 @@ func get(t *testing.T, url, host string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
+// proxied asks as a proxy on this machine does.
+func proxied(t *testing.T, url, header string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set(header, "1.1 203.0.113.9")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+func TestServeWithAPublicAddressHidesTheStatusPage(t *testing.T) {
+	d := newDesk(t)
+	address, end := d.serving("--roles", "web", "--public-url", "https://memberintel.example.org")
+	defer end()
+	if code, body := get(t, "http://"+address+"/", ""); code != http.StatusForbidden || !strings.Contains(body, "memberintel status") {
+		t.Errorf("the status page: %d %s", code, body)
+	}
+	if code, _ := get(t, "http://"+address+"/metrics", ""); code != http.StatusOK {
+		t.Errorf("/metrics: %d", code)
+	}
+}
+
 func TestServeTakesWebhooksAndShowsThem(t *testing.T) {
 	d := newDesk(t)
 	view := d.connected()
@@ -83,6 +115,16 @@ func TestServeTakesWebhooksAndShowsThem(t *testing.T) {
 		if code, body := get(t, base+"/", host); code != http.StatusForbidden || strings.Contains(body, "club") {
 			t.Errorf("the page is shown to %s: %d %s", host, code, body)
 		}
+	}
+	for _, header := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "Via"} {
+		for _, path := range []string{"/", "/metrics"} {
+			if code, body := proxied(t, base+path, header); code != http.StatusForbidden {
+				t.Errorf("%s is shown through a proxy that sends %s: %d %s", path, header, code, body)
+			}
+		}
+	}
+	if code, _ := get(t, base+"/metrics", "evil.example"); code != http.StatusForbidden {
+		t.Errorf("/metrics for another host: %d", code)
 	}
 	if code, _ := get(t, base+"/nothing", ""); code != http.StatusNotFound {
 		t.Errorf("/nothing: %d", code)

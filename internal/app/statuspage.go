@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -22,15 +23,21 @@ const (
 
 // statusPage answers / without sign-in, and therefore on loopback alone.
 type statusPage struct {
-	house    *house
-	pages    *page.Pages
-	listener net.Addr
+	house     *house
+	pages     *page.Pages
+	listener  net.Addr
+	publicURL string
 }
 
-// ServeHTTP shows the page to a browser on this machine. The Host header must name loopback too, or a page
-// of somebody else's whose name leads here could read it.
+// ServeHTTP shows the page to a browser on this machine. An installation that has a public address is behind a
+// proxy, some of which leave no trace in a request, and shows it to nobody.
 func (s *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !isLoopback(s.listener.String()) || !isLoopback(r.RemoteAddr) || !isLoopback(r.Host) {
+	if public, err := url.Parse(s.publicURL); err != nil || !isLoopback(public.Host) {
+		plain(w, http.StatusForbidden, "The status page has no sign-in yet and is not shown where memberintel has a public address "+
+			"(MEMBERINTEL_PUBLIC_URL); run `memberintel status` on the machine.")
+		return
+	}
+	if !isLoopback(s.listener.String()) || !isLocal(r) {
 		plain(w, http.StatusForbidden, "The status page has no sign-in yet and is shown on this machine alone: "+
 			"let memberintel listen on 127.0.0.1 and open it there by that address.")
 		return
@@ -53,6 +60,17 @@ func (s *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := s.pages.Status(w, view); err != nil && ctx.Err() == nil {
 		s.house.log.ErrorContext(ctx, "the status page could not be written", "error", err)
 	}
+}
+
+// isLocal reports whether a request was made on this machine, to this machine's own name, and was not handed
+// on by a proxy. The Host header counts, or a page of somebody else's whose name leads here could read the answer.
+func isLocal(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
+		if _, sent := r.Header[name]; sent {
+			return false
+		}
+	}
+	return isLoopback(r.RemoteAddr) && isLoopback(r.Host)
 }
 
 // isLoopback reports whether an address, with a port or without, is this machine's own.

@@ -6,9 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"memberintel/internal/connection"
 	"memberintel/internal/guard"
 	"memberintel/internal/identity"
 	"memberintel/internal/postgres"
+	"memberintel/internal/tenant"
 )
 
 type switchCommands struct {
@@ -116,12 +118,33 @@ func (c *switchOffCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
+		if cleared {
+			if err := h.catchUp(ctx, name); err != nil {
+				return err
+			}
+		}
 		text := line("%s is off: that work goes on.", name)
 		if !cleared {
 			text = line("%s was not on.", name)
 		}
 		p.answer(map[string]any{"name": name, "on": false, "cleared": cleared}, text)
 		return nil
+	})
+}
+
+// catchUp makes due what the switch held up: deliveries that were refused meanwhile are pulled.
+func (h *house) catchUp(ctx context.Context, name string) error {
+	var only tenant.ID
+	if who, isTenant := strings.CutPrefix(name, "tenant:"); isTenant {
+		var err error
+		if only, err = tenant.Parse(who); err != nil {
+			return err
+		}
+	} else if name != guard.All && name != guard.Webhooks && name != "pipeline:stripe" {
+		return nil
+	}
+	return h.db.ServiceTx(ctx, func(tx *postgres.ServiceTx) error {
+		return h.connections.DueAgain(ctx, tx, connection.Stripe, only)
 	})
 }
 

@@ -27,6 +27,18 @@ func (s *Store) ScheduleSync(ctx context.Context, tx *postgres.TenantTx, id ID, 
 	return due(ctx, tx, `UPDATE connection SET next_sync_at = $2 WHERE connection_id = $1 AND state <> 'disconnected'`, id, at)
 }
 
+// DueAgain makes the connections of the pipeline that sync by the clock due at once, after work was stopped: of
+// one tenant, or of all with the zero id.
+func (s *Store) DueAgain(ctx context.Context, tx *postgres.ServiceTx, p Pipeline, id tenant.ID) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE connection SET next_sync_at = memberintel_now()
+		 WHERE pipeline_type = $1 AND next_sync_at > memberintel_now() AND ($3 OR tenant_id = $2)`, p, id, id == tenant.ID{})
+	if err != nil {
+		return fmt.Errorf("connection: make due again: %w", err)
+	}
+	return nil
+}
+
 // Lock keeps others from changing the connection until the transaction ends. It returns false when there
 // is none, or when it is disconnected.
 func (s *Store) Lock(ctx context.Context, tx *postgres.TenantTx, id ID) (bool, error) {

@@ -38,7 +38,9 @@ func (s *Store) RouteByID(ctx context.Context, tx *postgres.ServiceTx, id ID) (R
 }
 
 // RouteByAccount returns whose account it is, and false when it is nobody's. Where several have had it,
-// the connection that stands comes before the disconnected ones, and of those the last to have ended.
+// the connection that stands comes before the disconnected ones, and of those the last to have ended. A
+// connection by a key may bear the name of an account that is somebody else's: whoever hands out an account's
+// data by this route looks at the connection's CredentialKind first.
 func (s *Store) RouteByAccount(
 	ctx context.Context, tx *postgres.ServiceTx, p Pipeline, account string, livemode bool,
 ) (Route, bool, error) {

@@ -27,10 +27,25 @@ func Unavailable(err error) bool {
 		strings.Contains(err.Error(), "conn closed")
 }
 
+// disconnected reports whether err means that the connection is of no use any more, as after a restart.
+func disconnected(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return strings.HasPrefix(pg.Code, "57P")
+	}
+	return Unavailable(err)
+}
+
 // Retryable reports whether the transaction lost to another one and would do on its own.
 func Retryable(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+}
+
+// LockTimeout reports whether the statement waited longer for a lock than lock_timeout allows.
+func LockTimeout(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "55P03"
 }
 
 // Refused reports whether PostgreSQL refuses the data itself, so that the same would never be taken.

@@ -61,7 +61,7 @@ type SharedTx struct{ tx pgx.Tx }
 
 // SharedTx runs fn in a transaction that belongs to no tenant until As names one.
 func (db *DB) SharedTx(ctx context.Context, fn func(*SharedTx) error) error {
-	return inTx(ctx, db.pool, "", func(tx pgx.Tx) error { return fn(&SharedTx{tx: tx}) })
+	return inTx(ctx, lively{db.pool}, "", func(tx pgx.Tx) error { return fn(&SharedTx{tx: tx}) })
 }
 
 // As runs fn with the transaction set to the tenant.
@@ -77,12 +77,12 @@ func (t *SharedTx) As(ctx context.Context, id tenant.ID, fn func(*TenantTx) erro
 
 // ServiceTx runs fn as memberintel_service.
 func (db *DB) ServiceTx(ctx context.Context, fn func(*ServiceTx) error) error {
-	return inTx(ctx, db.pool, "memberintel_service", func(tx pgx.Tx) error { return fn(&ServiceTx{tx}) })
+	return inTx(ctx, lively{db.pool}, "memberintel_service", func(tx pgx.Tx) error { return fn(&ServiceTx{tx}) })
 }
 
 // OperatorTx runs fn as memberintel_operator.
 func (db *DB) OperatorTx(ctx context.Context, fn func(*OperatorTx) error) error {
-	return inTx(ctx, db.pool, "memberintel_operator", func(tx pgx.Tx) error { return fn(&OperatorTx{tx}) })
+	return inTx(ctx, lively{db.pool}, "memberintel_operator", func(tx pgx.Tx) error { return fn(&OperatorTx{tx}) })
 }
 
 // Session is one connection kept for a tenant, so that temporary tables last over its transactions.
@@ -109,6 +109,20 @@ func (s *Session) TenantTx(ctx context.Context, fn func(*TenantTx) error) error 
 	return inTx(ctx, s.conn, "", func(tx pgx.Tx) error {
 		return (&SharedTx{tx: tx}).As(ctx, s.tenant, fn)
 	})
+}
+
+// lively is a pool that gets over a restart of PostgreSQL, after which all its idle connections are dead: the
+// first that fails clears them out, and a new one is tried before anybody is told.
+type lively struct{ *pgxpool.Pool }
+
+// Begin starts a transaction.
+func (p lively) Begin(ctx context.Context) (pgx.Tx, error) {
+	tx, err := p.Pool.Begin(ctx)
+	if disconnected(err) && ctx.Err() == nil {
+		p.Reset()
+		tx, err = p.Pool.Begin(ctx)
+	}
+	return tx, err
 }
 
 type beginner interface {

@@ -84,11 +84,11 @@ func (r *Run) commit(ctx context.Context, tx *postgres.TenantTx, w Work) error {
 	return nil
 }
 
-// mayGoOn holds the run's row, so that a takeover waits for this transaction, and asks the guard and
+// mayGoOn holds the run's row, so that a takeover waits for this transaction while a heartbeat does not, and asks the guard and
 // whether the connection still stands.
 func (r *Run) mayGoOn(ctx context.Context, tx *postgres.TenantTx) error {
 	var one int
-	err := tx.QueryRow(ctx, `SELECT 1 FROM sync_run WHERE run_id = $1 AND lease_token = $2 AND status = 'running' FOR SHARE`,
+	err := tx.QueryRow(ctx, `SELECT 1 FROM sync_run WHERE run_id = $1 AND lease_token = $2 AND status = 'running' FOR KEY SHARE`,
 		r.ID, r.token).Scan(&one)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return leaseLost()

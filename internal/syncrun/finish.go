@@ -125,12 +125,12 @@ func (r *Run) recordHealth(ctx context.Context, tx *postgres.TenantTx, status St
 		ResponseMS: o.ResponseMS, NextSyncAt: o.NextSyncAt, NotPermitted: o.NotPermitted, MappingVersion: o.MappingVersion,
 	}
 	switch {
-	case r.Mode == Verify && status == Succeeded:
-		return nil
+	case (r.Mode == Verify || r.Mode == Replay) && status == Succeeded:
+		return nil // it says nothing about the rest
 	case status == Succeeded:
 		return r.ledger.Connections.Succeeded(ctx, tx, r.Connection.ID, outcome)
-	case errors.Is(problem, context.Canceled):
-		return nil // somebody pressed Ctrl-C; that is nobody's illness
+	case status == Stopped:
+		return nil // a switch or Ctrl-C: the source and its credential are not to blame
 	default:
 		return r.ledger.Connections.Failed(ctx, tx, r.Connection.ID, problem, status == Partial, outcome)
 	}

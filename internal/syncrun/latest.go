@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"memberintel/internal/connection"
 	"memberintel/internal/postgres"
 )
 
@@ -23,6 +24,19 @@ func Latest(ctx context.Context, tx *postgres.TenantTx, limit int) ([]Report, er
 		return nil, fmt.Errorf("syncrun: list the runs: %w", err)
 	}
 	return reports, nil
+}
+
+// FullPassRunning reports whether a living worker is at a full pass of the tenant's pipeline. Until such a pass
+// ends, the columns that the warehouse derives may lag behind the records.
+func FullPassRunning(ctx context.Context, tx *postgres.TenantTx, pipeline connection.Pipeline) (running bool, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM sync_run
+		                WHERE tenant_id = $1 AND pipeline_type = $2 AND status = 'running' AND mode = 'full'
+		                  AND lease_expires_at >= clock_timestamp())`, tx.Tenant, pipeline).Scan(&running)
+	if err != nil {
+		return false, fmt.Errorf("syncrun: look for a full pass: %w", err)
+	}
+	return running, nil
 }
 
 // Freshness says how old a pipeline's data is.

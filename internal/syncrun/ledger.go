@@ -101,7 +101,11 @@ func (l *Ledger) Begin(ctx context.Context, c connection.Connection, mode Mode, 
 func (l *Ledger) tryBegin(ctx context.Context, c connection.Connection, mode Mode) (*Run, error) {
 	run := &Run{Connection: c, Mode: mode, ledger: l, token: uuid.New()}
 	err := l.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
-		if mode != Verify {
+		if mode == Verify {
+			if err := run.closeDead(ctx, tx); err != nil {
+				return err
+			}
+		} else {
 			found, err := run.takeOver(ctx, tx)
 			if err != nil || found {
 				return err
@@ -126,20 +130,23 @@ func busy() error {
 // mode is resumed, and of another mode closed.
 func (r *Run) takeOver(ctx context.Context, tx *postgres.TenantTx) (bool, error) {
 	var mode Mode
-	var expired bool
-	err := tx.QueryRow(ctx, `
-		SELECT run_id, mode, started_at, coalesce(lease_expires_at < clock_timestamp(), true)
-		  FROM sync_run
-		 WHERE tenant_id = $1 AND pipeline_type = $2 AND status = 'running' AND mode IN ('full', 'incremental', 'replay')
-		   FOR UPDATE`, tx.Tenant, r.Connection.Pipeline).Scan(&r.ID, &mode, &r.StartedAt, &expired)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("syncrun: look for an open run: %w", err)
-	}
-	if !expired {
-		return false, busy()
+	// Looked at before it is locked: a live worker's commits must not be waited for.
+	for _, lock := range []string{"", "FOR UPDATE"} {
+		var expired bool
+		err := tx.QueryRow(ctx, `
+			SELECT run_id, mode, started_at, coalesce(lease_expires_at < clock_timestamp(), true)
+			  FROM sync_run
+			 WHERE tenant_id = $1 AND pipeline_type = $2 AND status = 'running' AND mode IN ('full', 'incremental', 'replay')
+			`+lock, tx.Tenant, r.Connection.Pipeline).Scan(&r.ID, &mode, &r.StartedAt, &expired)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("syncrun: look for an open run: %w", err)
+		}
+		if !expired {
+			return false, busy()
+		}
 	}
 	if mode != r.Mode {
 		_, err := tx.Exec(ctx, `UPDATE sync_run SET status = 'failed', finished_at = memberintel_now(),
@@ -147,16 +154,30 @@ func (r *Run) takeOver(ctx context.Context, tx *postgres.TenantTx) (bool, error)
 		return false, err
 	}
 	r.Resumed = true
-	_, err = tx.Exec(ctx, `UPDATE sync_run SET lease_token = $2, lease_expires_at = clock_timestamp() + $3 WHERE run_id = $1`,
+	_, err := tx.Exec(ctx, `UPDATE sync_run SET lease_token = $2, lease_expires_at = clock_timestamp() + $3 WHERE run_id = $1`,
 		r.ID, r.token, LeaseTTL)
 	return true, err
+}
+
+// closeDead closes verifications whose worker died. Nobody resumes them, and they hold no slot, so any number
+// may be left.
+func (r *Run) closeDead(ctx context.Context, tx *postgres.TenantTx) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE sync_run SET status = 'failed', finished_at = memberintel_now(), lease_expires_at = NULL,
+		       error_message = 'The program ended before this run did.'
+		 WHERE tenant_id = $1 AND pipeline_type = $2 AND status = 'running' AND mode = 'verify'
+		   AND coalesce(lease_expires_at < clock_timestamp(), true)`, tx.Tenant, r.Connection.Pipeline)
+	if err != nil {
+		return fmt.Errorf("syncrun: close dead verifications: %w", err)
+	}
+	return nil
 }
 
 func (r *Run) insert(ctx context.Context, tx *postgres.TenantTx) error {
 	err := tx.QueryRow(ctx, `
 		INSERT INTO sync_run (tenant_id, connection_id, pipeline_type, mode, lease_token, lease_expires_at, cadence)
 		VALUES ($1, $2, $3, $4, $5, clock_timestamp() + $6,
-		        CASE WHEN (SELECT plan FROM tenant WHERE tenant_id = $1) = 'free' THEN interval '31 days' ELSE interval '1 day' END)
+		        CASE WHEN (SELECT plan FROM tenant WHERE tenant_id = $1) = 'free' THEN interval '7 days' ELSE interval '1 day' END)
 		RETURNING run_id, started_at`,
 		tx.Tenant, r.Connection.ID, r.Connection.Pipeline, r.Mode, r.token, LeaseTTL).Scan(&r.ID, &r.StartedAt)
 	if err != nil {

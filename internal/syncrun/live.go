@@ -12,7 +12,7 @@ import (
 )
 
 // CommitLive writes what a source pushed, in the caller's transaction, and counts it in the connection's
-// open live run. There is no lease: the ordering rule alone decides between a push and a pull.
+// open live run. dataAsOf is zero when the push brought nothing new. There is no lease: the ordering rule alone decides between a push and a pull.
 func (l *Ledger) CommitLive(ctx context.Context, tx *postgres.TenantTx, c connection.Connection, dataAsOf time.Time, events int, w Work) (warehouse.Result, error) {
 	var result warehouse.Result
 	if err := guard.Check(ctx, tx, string(c.Pipeline), "subsystem:webhooks"); err != nil {
@@ -36,13 +36,17 @@ func (l *Ledger) CommitLive(ctx context.Context, tx *postgres.TenantTx, c connec
 	if w.Batch != nil {
 		records = w.Batch.Len()
 	}
+	var asOf *time.Time
+	if !dataAsOf.IsZero() {
+		asOf = &dataAsOf
+	}
 	_, err := tx.Exec(ctx, `
 		INSERT INTO sync_run AS r (tenant_id, connection_id, pipeline_type, mode, records_processed, quarantined, events, data_as_of)
 		VALUES ($1, $2, $3, 'live', $4, $5, $6, $7)
 		ON CONFLICT (tenant_id, pipeline_type) WHERE status = 'running' AND mode = 'live' DO UPDATE
 		   SET records_processed = r.records_processed + excluded.records_processed, events = r.events + excluded.events,
 		       quarantined = r.quarantined + excluded.quarantined, data_as_of = greatest(r.data_as_of, excluded.data_as_of)`,
-		tx.Tenant, c.ID, c.Pipeline, records, len(w.Quarantined), events, dataAsOf)
+		tx.Tenant, c.ID, c.Pipeline, records, len(w.Quarantined), events, asOf)
 	if err != nil {
 		return result, fmt.Errorf("syncrun: count the live run: %w", err)
 	}

@@ -1,8 +1,11 @@
 package warehouse
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,6 +22,7 @@ type Comparison struct {
 	w       *Warehouse
 	session *postgres.Session
 	src     canonical.Source
+	table   string // that was compared last
 }
 
 // Compare begins a comparison in a session of its own.
@@ -30,6 +34,11 @@ func (w *Warehouse) Compare(ctx context.Context, session *postgres.Session, src 
 			PRIMARY KEY (table_name, source_id, variant))`)
 		if err != nil {
 			return fmt.Errorf("warehouse: make the spool: %w", err)
+		}
+		_, err = tx.Exec(ctx, `CREATE TEMPORARY TABLE verify_suspect (
+			source_id text, variant text, parent text, missing boolean, extra boolean, PRIMARY KEY (source_id, variant))`)
+		if err != nil {
+			return fmt.Errorf("warehouse: make the list of suspects: %w", err)
 		}
 		return nil
 	})
@@ -74,20 +83,35 @@ type Suspect struct {
 	Extra    bool   // in the warehouse
 }
 
-// Suspects compares one table and returns, by source id behind after, up to limit records that differ.
-func (c *Comparison) Suspects(ctx context.Context, table string, after Suspect, limit int) ([]Suspect, error) {
+// Contrast compares one table and keeps, in place of those of the table before, the records that differ.
+func (c *Comparison) Contrast(ctx context.Context, table string) error {
 	sql, err := c.w.compareSQL(table)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var suspects []Suspect
-	err = c.session.TenantTx(ctx, func(tx *postgres.TenantTx) error {
-		rows, err := tx.Query(ctx, sql, append(identityOf(tx.Tenant, c.src), after.SourceID, after.Variant, limit)...)
-		if err != nil {
+	return c.session.TenantTx(ctx, func(tx *postgres.TenantTx) error {
+		if _, err := tx.Exec(ctx, `TRUNCATE verify_suspect`); err != nil {
+			return fmt.Errorf("warehouse: forget the suspects: %w", err)
+		}
+		if _, err := tx.Exec(ctx, sql, identityOf(tx.Tenant, c.src)...); err != nil {
 			return fmt.Errorf("warehouse: %s: compare: %w", table, err)
 		}
+		c.table = table
+		return nil
+	})
+}
+
+// Suspects returns, by source id behind after, up to limit records that differed in the last Contrast.
+func (c *Comparison) Suspects(ctx context.Context, after Suspect, limit int) ([]Suspect, error) {
+	var suspects []Suspect
+	err := c.session.TenantTx(ctx, func(tx *postgres.TenantTx) error {
+		rows, err := tx.Query(ctx, `SELECT source_id, variant, parent, missing, extra FROM verify_suspect
+			 WHERE (source_id, variant) > ($1, $2) ORDER BY source_id, variant LIMIT $3`, after.SourceID, after.Variant, limit)
+		if err != nil {
+			return fmt.Errorf("warehouse: %s: read the suspects: %w", c.table, err)
+		}
 		var s Suspect
-		s.Table = table
+		s.Table = c.table
 		_, err = pgx.ForEachRow(rows, []any{&s.SourceID, &s.Variant, &s.Parent, &s.Missing, &s.Extra}, func() error {
 			suspects = append(suspects, s)
 			return nil
@@ -124,7 +148,7 @@ func (w *Warehouse) compareSQL(table string) (string, error) {
 	return "", fmt.Errorf("warehouse: %s is not compared", table)
 }
 
-// Difference is a field in which source and warehouse differ. Values are JSON.
+// Difference is a field in which source and warehouse differ. Values are JSON; numbers are exact, as json.Number.
 type Difference struct {
 	Table, SourceID, Field string
 	Source, Warehouse      any
@@ -175,15 +199,16 @@ func examine[T any](m *merging, t *table[T], rows []T, out map[Ref]Standing) {
 	var id string
 	var present, deleted bool
 	var until *time.Time
-	var source, ours map[string]any
-	_, err = pgx.ForEachRow(found, []any{&id, &present, &deleted, &until, &source, &ours}, func() error {
+	var fields []string
+	var source, ours exact
+	_, err = pgx.ForEachRow(found, []any{&id, &present, &deleted, &until, &fields, &source, &ours}, func() error {
 		ref := Ref{t.name, id}
 		s := Standing{Present: present && !deleted, Deleted: deleted}
 		if until != nil {
 			s.ObservedUntil = *until
 		}
 		if s.Present {
-			s.Differences = differing(t, id, source, ours)
+			s.Differences = differing(t, id, fields, source, ours)
 		}
 		if old, twice := out[ref]; twice { // a dispute and its reversal share an id
 			s.Differences = append(old.Differences, s.Differences...)
@@ -196,14 +221,23 @@ func examine[T any](m *merging, t *table[T], rows []T, out map[Ref]Standing) {
 	m.fail(t.name, err)
 }
 
-func differing[T any](t *table[T], id string, source, ours map[string]any) []Difference {
+func differing[T any](t *table[T], id string, fields []string, source, ours exact) []Difference {
 	var out []Difference
 	for _, c := range t.columns {
-		a, b := source[c.name], ours[c.name]
-		if c.sticky && a == nil || fmt.Sprint(a) == fmt.Sprint(b) {
+		if !slices.Contains(fields, c.name) || c.sticky && source[c.name] == nil {
 			continue
 		}
-		out = append(out, Difference{t.name, id, c.name, a, b})
+		out = append(out, Difference{t.name, id, c.name, source[c.name], ours[c.name]})
 	}
 	return out
+}
+
+// exact is a JSON object whose numbers keep every digit: amounts do not fit into a float64.
+type exact map[string]any
+
+// UnmarshalJSON reads numbers as json.Number.
+func (e *exact) UnmarshalJSON(raw []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	return decoder.Decode((*map[string]any)(e))
 }

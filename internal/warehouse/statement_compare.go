@@ -50,7 +50,8 @@ ON CONFLICT (table_name, source_id, variant) DO UPDATE SET hash = excluded.hash,
 }
 
 func (g generator) compare() string {
-	return fmt.Sprintf(`SELECT coalesce(s.source_id, t.source_id), coalesce(s.variant, t.variant), coalesce(s.parent, t.parent),
+	return fmt.Sprintf(`INSERT INTO verify_suspect (source_id, variant, parent, missing, extra)
+SELECT coalesce(s.source_id, t.source_id), coalesce(s.variant, t.variant), coalesce(s.parent, t.parent),
        t.source_id IS NULL, s.source_id IS NULL
   FROM (SELECT * FROM verify_spool WHERE table_name = '%s') s
   FULL JOIN (
@@ -59,12 +60,11 @@ func (g generator) compare() string {
      WHERE t.tenant_id = $1 AND t.source_platform = $2 AND t.source_account_id = $3 AND t.livemode = $4
        AND t.deleted_at IS NULL) t
     ON t.source_id = s.source_id AND t.variant = s.variant
- WHERE (s.source_id IS NULL OR t.source_id IS NULL OR s.hash <> t.hash OR NOT t.sticky @> s.sticky)
-   AND (coalesce(s.source_id, t.source_id), coalesce(s.variant, t.variant)) > ($5, $6)
- ORDER BY 1, 2 LIMIT $7`,
+ WHERE s.source_id IS NULL OR t.source_id IS NULL OR s.hash <> t.hash OR NOT t.sticky @> s.sticky`,
 		g.table, g.variantOf("t"), g.parentOf("t"), g.hash("t"), g.sticky("t"), g.table)
 }
 
+// examine returns the fields whose values differ, and the values. They are compared as jsonb, exactly.
 func (g generator) examine() string {
 	var names []string
 	for _, c := range g.mapped {
@@ -74,8 +74,9 @@ func (g generator) examine() string {
 	pick := func(of string) string {
 		return fmt.Sprintf("(SELECT jsonb_object_agg(k, v) FROM jsonb_each(to_jsonb(%s)) AS e (k, v) WHERE k = ANY (%s))", of, only)
 	}
-	return fmt.Sprintf(`SELECT s.source_id, t.source_id IS NOT NULL, t.deleted_at IS NOT NULL, t.observed_until, %s, %s
+	return fmt.Sprintf(`SELECT s.source_id, t.source_id IS NOT NULL, t.deleted_at IS NOT NULL, t.observed_until,
+       ARRAY(SELECT k FROM unnest(%s) AS k WHERE to_jsonb(s) -> k IS DISTINCT FROM to_jsonb(t) -> k), %s, %s
   FROM %s s
   LEFT JOIN %s t ON t.tenant_id = $1 AND t.source_platform = $2 AND t.source_account_id = $3 AND t.livemode = $4 AND %s`,
-		pick("s"), pick("t"), g.stage, g.table, g.joined())
+		only, pick("s"), pick("t"), g.stage, g.table, g.joined())
 }

@@ -205,13 +205,17 @@ func (s *pass) queue(ctx context.Context, began time.Time) (*spanQueue, error) {
 			q.waiting = append(q.waiting, part)
 		}
 	}
+	to := began.Unix()
+	if !s.mayReadEvents() {
+		to += 86400 // nothing else tells of what is made meanwhile
+	}
 	for _, stream := range Streams() {
 		for _, v := range stream.Variants {
 			if begun[stream.Name+" "+v.Name] {
 				continue
 			}
 			q.waiting = append(q.waiting, span{
-				stream: stream, part: q.nextPart(stream.Name), Variant: v.Name, To: began.Unix(), Start: began.Unix(),
+				stream: stream, part: q.nextPart(stream.Name), Variant: v.Name, To: to, Start: to,
 			})
 		}
 	}

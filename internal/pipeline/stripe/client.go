@@ -53,6 +53,8 @@ type ClientConfig struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 	// OnRequest is told of every attempt; status is 0 when no answer came. It must be safe for concurrent use.
 	OnRequest func(endpoint string, status int, took time.Duration)
+	// OnLimited is told of every answer that asks for patience. It must be safe for concurrent use.
+	OnLimited func(scope Scope)
 }
 
 // Client reads from one Stripe account. It sends GET requests alone and is safe for concurrent use.
@@ -67,6 +69,7 @@ type Client struct {
 	maxAttempts int
 	sleep       sleeper
 	onRequest   func(endpoint string, status int, took time.Duration)
+	onLimited   func(scope Scope)
 	usual       atomic.Int64 // nanoseconds to an answer, smoothed
 }
 
@@ -133,6 +136,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		maxAttempts: cfg.MaxAttempts,
 		sleep:       cfg.Sleep,
 		onRequest:   cfg.OnRequest,
+		onLimited:   cfg.OnLimited,
 	}
 	if c.timeout <= 0 {
 		c.timeout = 80 * time.Second
@@ -145,6 +149,9 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	}
 	if c.onRequest == nil {
 		c.onRequest = func(string, int, time.Duration) {}
+	}
+	if c.onLimited == nil {
+		c.onLimited = func(Scope) {}
 	}
 	return c, nil
 }

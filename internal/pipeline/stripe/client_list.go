@@ -15,6 +15,7 @@ import (
 type Page struct {
 	Objects    [][]byte // each as Stripe sent it; they share memory and must not be changed
 	HasMore    bool
+	First      bool                  // set by ListAll: the list begins here, and what it showed before is void
 	Observed   canonical.Observation // of every object of the page
 	APIVersion string
 }
@@ -72,14 +73,23 @@ func (c *Client) Get(ctx context.Context, path string, q url.Values) (Object, er
 }
 
 // ListAll hands every page of the list to do, from the one that q asks for on. It ends with the list or with
-// do's error.
+// do's error. Where the object that a page was to follow is gone, the list is read again from its beginning, a
+// few times at most: do then meets objects again, behind a page that is First.
 func (c *Client) ListAll(ctx context.Context, path string, q url.Values, do func(Page) error) error {
-	q = clone(q)
-	for {
+	begin := q
+	q = clone(begin)
+	restarts := 0
+	for first := true; ; first = false {
 		page, err := c.List(ctx, path, q)
+		if !first && restarts < maxRestarts && fault.Is(err, fault.BadCursor) {
+			restarts++
+			q, first = clone(begin), true
+			page, err = c.List(ctx, path, q)
+		}
 		if err != nil {
 			return err
 		}
+		page.First = first
 		if err := do(page); err != nil {
 			return err
 		}
@@ -93,6 +103,9 @@ func (c *Client) ListAll(ctx context.Context, path string, q url.Values, do func
 		q.Set("starting_after", last)
 	}
 }
+
+// maxRestarts bounds how often one list is read again because a cursor was gone.
+const maxRestarts = 3
 
 // lastID is the cursor of the page that follows, "" when the page has none.
 func lastID(page Page) string {

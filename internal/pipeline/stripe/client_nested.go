@@ -24,6 +24,9 @@ func (c *Client) Whole(ctx context.Context, s Stream, o Object) (Object, error) 
 	q := url.Values{s.NestedKey: {id}}
 	var elements [][]byte
 	err := c.ListAll(ctx, s.NestedPath, q, func(page Page) error {
+		if page.First {
+			elements = nil
+		}
 		elements = append(elements, page.Objects...)
 		o.Observed.From = *pick(&o.Observed.From, &page.Observed.From, time.Time.Before)
 		o.Observed.Until = *pick(&o.Observed.Until, &page.Observed.Until, time.Time.After)

@@ -45,6 +45,7 @@ func (c *Client) do(ctx context.Context, path string, q url.Values, list bool) (
 			d = min(v.fault.RetryAfter, maxRetryAfter)
 		}
 		if v.scope != "" {
+			c.onLimited(v.scope)
 			c.pace().Pause(v.scope, endpoint, d)
 		}
 		if !v.retry || attempt >= c.maxAttempts {

@@ -2,7 +2,9 @@ package stripe
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -53,9 +55,19 @@ func (p *Pipeline) collect(c connection.Connection) *collector {
 	return &collector{p: p, c: c, batch: canonical.Batch{Source: source(c)}}
 }
 
-// fetched takes an object that was asked for, whole. What Stripe leaves out of a fetch is not asked for again.
+// fetched takes an object that was asked for. What Stripe leaves out of a fetch is not asked for again, but a
+// subscription of which only some items are known is not written: the others would be taken for gone.
 func (d *collector) fetched(stream Stream, o Object) {
-	d.object(stream.Name, o.Raw, Envelope{Observed: o.Observed, APIVersion: o.APIVersion})
+	mapped, ok := d.object(stream.Name, o.Raw, Envelope{Observed: o.Observed, APIVersion: o.APIVersion})
+	if ok && mapped.Incomplete == IncompleteItems {
+		d.withoutItems(mapped)
+		d.want(stream.Name, gjson.GetBytes(o.Raw, "id").String(), IncompleteItems, o.Observed.Until, d.p.Config.RefetchAfter)
+	}
+}
+
+// withoutItems takes back a subscription that was mapped with a list of items that is not whole.
+func (d *collector) withoutItems(mapped Mapped) {
+	d.batch.Subscriptions = d.batch.Subscriptions[:len(d.batch.Subscriptions)-len(mapped.Batch.Subscriptions)]
 }
 
 // object maps one object and reports what it still lacks; ok is false when it went to quarantine.
@@ -80,7 +92,7 @@ func (d *collector) object(stream string, raw []byte, env Envelope) (mapped Mapp
 
 func (d *collector) quarantine(stream, id string, raw []byte, env Envelope, err error) {
 	if !usableID(id) {
-		id = ""
+		id = fmt.Sprintf("%s%x", unnamed, sha256.Sum256(raw))[:24] // so that none takes the place of another
 	}
 	d.quarantined = append(d.quarantined, syncrun.Quarantined{
 		Stream: stream, SourceID: id, Reason: reasonOf(err), Raw: raw,
@@ -88,6 +100,9 @@ func (d *collector) quarantine(stream, id string, raw []byte, env Envelope, err 
 	})
 	d.p.Metrics.Quarantined("stripe", stream)
 }
+
+// unnamed begins the name of a quarantined object whose own id cannot be used.
+const unnamed = "unnamed-"
 
 func reasonOf(err error) string {
 	var schema *SchemaError
@@ -165,7 +180,7 @@ func (d *collector) also(ctx context.Context, tx *postgres.TenantTx, r result) e
 	for _, w := range wants {
 		d.p.Metrics.RefetchQueued(w.reason, 1)
 	}
-	return writeLedger(ctx, tx, d.c, d.ledger, r)
+	return d.writeLedger(ctx, tx, r)
 }
 
 // streamOfTie names the stream of a record that tied.

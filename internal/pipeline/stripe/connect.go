@@ -122,16 +122,20 @@ func keyWarnings(key string) []string {
 		"Charges and Refunds, Disputes, PaymentIntents, Balance transactions and Events, and connect again with it."}
 }
 
-// probe asks Stripe whose the credential is. A key that may not know goes on with the account that the
-// caller named, or none.
+// probe asks Stripe whose the credential is. A key of an account's own that may not know goes on with the
+// account that the caller named, or none; that name is a label, by which nothing is routed. The platform's key
+// must reach the account, because the platform's deliveries follow the name.
 func (p *Pipeline) probe(ctx context.Context, credential Credential, named string) (string, error) {
 	client, err := p.newClient(credential, "")
 	if err != nil {
 		return "", err
 	}
 	account, err := client.Account(ctx)
-	switch {
-	case fault.Is(err, fault.NotPermitted), fault.Is(err, fault.NotFound):
+	switch refused := fault.Is(err, fault.NotPermitted) || fault.Is(err, fault.NotFound); {
+	case refused && credential.Account != "":
+		return "", fault.Wrap(fault.NotPermitted, err, "Stripe does not let the platform's key read %s; check that the account has "+
+			"let the platform in, and that the key may read accounts.", credential.Account)
+	case refused:
 		return named, nil
 	case fault.Is(err, fault.Unauthorized):
 		return "", fault.Wrap(fault.Unauthorized, err, "Stripe refuses this key; copy it again from the dashboard, or make a new restricted key.")

@@ -28,6 +28,9 @@ type Event struct {
 
 // parseEvent reads an event. It fails with a fault of kind Invalid when the bytes are no event.
 func parseEvent(raw []byte) (Event, error) {
+	if problem := scan(raw, false); problem != "" { // first, because gjson recurses
+		return Event{}, fault.New(fault.Invalid, "The body is %s.", problem)
+	}
 	if !gjson.ValidBytes(raw) {
 		return Event{}, fault.New(fault.Invalid, "The body is not JSON.")
 	}
@@ -83,8 +86,7 @@ func (d *collector) snapshot(stream string, raw []byte, env Envelope) string {
 		return outcomeQuarantined
 	}
 	if mapped.Incomplete == IncompleteItems {
-		// The header without its items would be half of the truth.
-		d.batch.Subscriptions = d.batch.Subscriptions[:len(d.batch.Subscriptions)-len(mapped.Batch.Subscriptions)]
+		d.withoutItems(mapped)
 	}
 	if mapped.Incomplete != "" {
 		d.want(stream, gjson.GetBytes(raw, "id").String(), mapped.Incomplete, env.Observed.Until, d.p.Config.RefetchAfter)
@@ -111,7 +113,8 @@ func (d *collector) follow(e Event, id string) {
 
 // writeLedger writes the events' lines. An event that was there before keeps its line, unless the tenant's
 // plan kept it from being applied then.
-func writeLedger(ctx context.Context, tx *postgres.TenantTx, c connection.Connection, lines []entry, r result) error {
+func (d *collector) writeLedger(ctx context.Context, tx *postgres.TenantTx, r result) error {
+	lines := d.ledger
 	if len(lines) == 0 {
 		return nil
 	}
@@ -131,6 +134,7 @@ func writeLedger(ctx context.Context, tx *postgres.TenantTx, c connection.Connec
 				outcomes[i] = outcomeIgnored
 			}
 		}
+		d.p.Metrics.EventProcessed(l.event.Type, outcomes[i])
 	}
 	_, err := tx.Exec(ctx, `
 		INSERT INTO stripe_events_processed AS p (tenant_id, livemode, event_id, type, event_created, outcome)
@@ -138,7 +142,7 @@ func writeLedger(ctx context.Context, tx *postgres.TenantTx, c connection.Connec
 		  FROM unnest($3::text[], $4::text[], $5::timestamptz[], $6::text[]) AS s (id, type, created, outcome) ORDER BY s.id
 		ON CONFLICT (tenant_id, livemode, event_id) DO UPDATE SET outcome = excluded.outcome, processed_at = excluded.processed_at
 		 WHERE p.outcome = 'skipped_plan' AND excluded.outcome <> 'skipped_plan'`,
-		tx.Tenant, c.Livemode, ids, types, created, outcomes)
+		tx.Tenant, d.c.Livemode, ids, types, created, outcomes)
 	if err != nil {
 		return fmt.Errorf("stripe: write the event ledger: %w", err)
 	}

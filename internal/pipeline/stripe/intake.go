@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -18,11 +20,13 @@ import (
 // with the next, so that the cost of a durable commit is shared. One transaction serves several tenants,
 // each statement under its own tenant's policy; a group that fails is tried again tenant by tenant and then
 // event by event, so that one poisonous event harms nobody else. A tenant's events always go to the same
-// committer: two that touch the same rows would only wait for each other.
+// committer: two that touch the same rows would only wait for each other. A tenant whose rows somebody else
+// holds gives way to the others; see lanes.
 type Intake struct {
 	p       *Pipeline
 	doors   *doors
 	waiting [committers]chan *arrival
+	lanes   *lanes
 	closed  chan struct{}
 	workers sync.WaitGroup
 }
@@ -37,6 +41,9 @@ type arrival struct {
 const (
 	committers = 2   // transactions at a time
 	groupLimit = 256 // events in one commit
+
+	commitTime   = 30 * time.Second
+	lockPatience = 250 * time.Millisecond // of a commit that others wait for
 )
 
 var (
@@ -46,7 +53,7 @@ var (
 
 // NewIntake starts the committers. Close ends them.
 func NewIntake(p *Pipeline) *Intake {
-	in := &Intake{p: p, doors: newDoors(p), closed: make(chan struct{})}
+	in := &Intake{p: p, doors: newDoors(p), lanes: newLanes(), closed: make(chan struct{})}
 	for i := range in.waiting {
 		in.waiting[i] = make(chan *arrival, 4*groupLimit)
 		in.workers.Add(1)
@@ -92,7 +99,9 @@ func (in *Intake) work(waiting <-chan *arrival) {
 		case <-in.closed:
 			return
 		case first := <-waiting:
-			in.commit(gather(first, waiting))
+			if group := in.lanes.divert(gather(first, waiting)); len(group) > 0 {
+				in.commit(context.Background(), group, lockPatience)
+			}
 		}
 	}
 }
@@ -111,31 +120,44 @@ func gather(first *arrival, waiting <-chan *arrival) []*arrival {
 	return group
 }
 
-// commit writes a group and tells everyone in it.
-func (in *Intake) commit(group []*arrival) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+// commit writes a group and tells everyone in it. It waits for a lock for as long as patience, or to the end
+// of its time when that is 0.
+func (in *Intake) commit(parent context.Context, group []*arrival, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(parent, commitTime)
 	defer cancel()
 	start := time.Now()
-	err := in.write(ctx, group)
+	at, err := in.write(ctx, group, patience)
 	in.p.Metrics.WebhookBatch(len(group), time.Since(start))
-	if err == nil || postgres.Unavailable(err) || len(group) == 1 {
+	parts := byConnection(group)
+	switch {
+	case patience > 0 && postgres.LockTimeout(err):
+		in.giveWay(parts[at])
+		if rest := slices.Concat(slices.Delete(parts, at, at+1)...); len(rest) > 0 {
+			in.commit(parent, rest, patience)
+		}
+		return
+	case patience > 0 && errors.Is(err, context.DeadlineExceeded) && len(parts) > 1:
+		for _, part := range parts { // who was slow is not known
+			in.giveWay(part)
+		}
+		return
+	case err == nil || postgres.Unavailable(err) || len(group) == 1:
 		for _, a := range group {
-			a.done <- in.last(ctx, a, err)
+			a.done <- in.last(ctx, a, err, patience)
 		}
 		return
 	}
-	parts := byConnection(group)
 	if len(parts) == 1 {
 		parts = slices.Collect(slices.Chunk(group, 1))
 	}
 	for _, part := range parts {
-		in.commit(part)
+		in.commit(parent, part, patience)
 	}
 }
 
 // last handles what is left of an error when the event stands alone: a broken database is the caller's to
 // tell, and an event that the database refuses is kept aside.
-func (in *Intake) last(ctx context.Context, a *arrival, err error) error {
+func (in *Intake) last(ctx context.Context, a *arrival, err error, patience time.Duration) error {
 	if err == nil || postgres.Unavailable(err) || errors.Is(err, errOutdated) || fault.KindOf(err) != "" || !postgres.Refused(err) {
 		return err
 	}
@@ -149,7 +171,8 @@ func (in *Intake) last(ctx context.Context, a *arrival, err error) error {
 		aside.ledger = append(aside.ledger, line)
 	}
 	in.p.Log.ErrorContext(ctx, "the database refused an event; it is in quarantine", "tenant_id", a.door.c.TenantID, "error", err)
-	return in.write(ctx, []*arrival{{door: a.door, d: aside}})
+	_, err = in.write(ctx, []*arrival{{door: a.door, d: aside}}, patience)
+	return err
 }
 
 // byConnection divides a group, tenants in a fixed order.
@@ -163,15 +186,23 @@ func byConnection(group []*arrival) [][]*arrival {
 	})
 }
 
-// write commits the events of all connections in one transaction, connections in a fixed order.
-func (in *Intake) write(ctx context.Context, group []*arrival) error {
+// write commits the events of all connections in one transaction, connections in a fixed order. With an error
+// it returns at which of them it ended.
+func (in *Intake) write(ctx context.Context, group []*arrival, patience time.Duration) (at int, err error) {
 	parts := byConnection(group)
-	var err error
 	for range 3 {
 		err = in.p.DB.SharedTx(ctx, func(tx *postgres.SharedTx) error {
-			for _, part := range parts {
-				c := part[0].door.c
-				if err := tx.As(ctx, c.TenantID, func(tx *postgres.TenantTx) error { return in.writePart(ctx, tx, part) }); err != nil {
+			for i, part := range parts {
+				at = i
+				err := tx.As(ctx, part[0].door.c.TenantID, func(tx *postgres.TenantTx) error {
+					if i == 0 && patience > 0 {
+						if err := limitLocks(ctx, tx, patience); err != nil {
+							return err
+						}
+					}
+					return in.writePart(ctx, tx, part)
+				})
+				if err != nil {
 					return err
 				}
 			}
@@ -181,7 +212,16 @@ func (in *Intake) write(ctx context.Context, group []*arrival) error {
 			break
 		}
 	}
-	return err
+	return at, err
+}
+
+// limitLocks bounds how long each statement of the transaction waits for a lock.
+func limitLocks(ctx context.Context, tx *postgres.TenantTx, patience time.Duration) error {
+	_, err := tx.Exec(ctx, `SELECT set_config('lock_timeout', $1, true)`, strconv.FormatInt(patience.Milliseconds(), 10))
+	if err != nil {
+		return fmt.Errorf("stripe: limit the wait for locks: %w", err)
+	}
+	return nil
 }
 
 // writePart writes one connection's events, unless its door has changed since they were read.
@@ -203,13 +243,16 @@ func (in *Intake) writePart(ctx context.Context, tx *postgres.TenantTx, part []*
 		merged.wants = append(merged.wants, a.d.wants...)
 		merged.ledger = append(merged.ledger, a.d.ledger...)
 	}
-	work := merged.work()
-	if _, err := in.p.Ledger.CommitLive(ctx, tx, c, in.p.Config.Now(), len(part), work); err != nil {
+	var asOf time.Time
+	if slices.ContainsFunc(merged.ledger, func(line entry) bool { return line.outcome == outcomeApplied }) {
+		asOf = in.p.Config.Now()
+	}
+	if _, err := in.p.Ledger.CommitLive(ctx, tx, c, asOf, len(part), merged.work()); err != nil {
 		return err
 	}
 	if len(merged.quarantined) > 0 {
 		reason := fault.New(fault.Schema, "%s", merged.quarantined[0].Reason)
-		return in.p.Connections.Failed(ctx, tx, c.ID, reason, true, connection.Outcome{})
+		return in.p.Connections.Failed(ctx, tx, c.ID, reason, false, connection.Outcome{})
 	}
 	return nil
 }

@@ -115,5 +115,6 @@ func (p *Pipeline) newClient(credential Credential, accountKey string) (*Client,
 		OnRequest: func(endpoint string, status int, took time.Duration) {
 			p.Metrics.APIRequest("stripe", endpoint, status, took)
 		},
+		OnLimited: func(scope Scope) { p.Metrics.RateLimited("stripe", string(scope)) },
 	})
 }

@@ -150,21 +150,37 @@ func (p *Pipeline) refetch(ctx context.Context, c connection.Connection, client 
 	if err := group.Wait(); err != nil {
 		return 0, err
 	}
-	d := p.collect(c)
-	var failed []int
-	for i, l := range looks {
-		if l.err != nil {
-			failed = append(failed, i)
-			continue
-		}
-		l.into(d, canonical.DeletedByMissing)
-		d.settled = append(d.settled, reading{entries[i].Stream, entries[i].SourceID, l.observed.From})
-		p.Metrics.RefetchDone("read")
-	}
-	if err := commit(ctx, d.work()); err != nil {
+	if err := p.writeLooks(ctx, c, entries, looks, commit); err != nil {
 		return 0, err
 	}
-	return len(entries), p.postpone(ctx, c, entries, looks, failed)
+	return len(entries), p.postpone(ctx, c, entries, looks)
+}
+
+// writeLooks commits what was read. When the database refuses it, each object goes alone, and the one that is
+// to blame is left on the list with the reason.
+func (p *Pipeline) writeLooks(ctx context.Context, c connection.Connection, entries []due, looks []look, commit func(context.Context, syncrun.Work) error) error {
+	d := p.collect(c)
+	for i, l := range looks {
+		if l.err == nil {
+			l.into(d, canonical.DeletedByMissing)
+			d.settled = append(d.settled, reading{entries[i].Stream, entries[i].SourceID, l.observed.From})
+			p.Metrics.RefetchDone("read")
+		}
+	}
+	err := commit(ctx, d.work())
+	if !postgres.Refused(err) {
+		return err
+	}
+	if len(entries) == 1 {
+		looks[0].err = fault.Wrap(fault.Schema, err, "The database refuses this object; the operator's log has the details.")
+		return nil
+	}
+	for i := range entries {
+		if err := p.writeLooks(ctx, c, entries[i:i+1], looks[i:i+1], commit); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // look is what Stripe answered about one object.
@@ -207,28 +223,31 @@ func (l look) into(d *collector, reason canonical.Deletion) {
 }
 
 // postpone puts off the entries that could not be fetched, each time for longer. What the key may not read
-// is given up: the next full pass names the permission.
-func (p *Pipeline) postpone(ctx context.Context, c connection.Connection, entries []due, looks []look, failed []int) error {
-	if len(failed) == 0 {
+// is looked at again each hour, and the connection says which permission is missing.
+func (p *Pipeline) postpone(ctx context.Context, c connection.Connection, entries []due, looks []look) error {
+	if !slices.ContainsFunc(looks, func(l look) bool { return l.err != nil }) {
 		return nil
 	}
 	return p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
-		for _, i := range failed {
-			e := entries[i]
-			if fault.Is(looks[i].err, fault.NotPermitted) {
-				p.Metrics.RefetchDone("refused")
-				if _, err := tx.Exec(ctx, `DELETE FROM stripe_refetch WHERE connection_id = $1 AND stream = $2 AND source_id = $3`,
-					c.ID, e.Stream, e.SourceID); err != nil {
-					return fmt.Errorf("stripe: give up a refetch: %w", err)
-				}
+		var refused error
+		for i, l := range looks {
+			if l.err == nil {
 				continue
 			}
 			p.Metrics.RefetchDone("failed")
-			wait := min(time.Second<<min(e.Attempts, 12), 10*time.Minute)
+			wait := min(time.Second<<min(entries[i].Attempts, 12), 10*time.Minute)
+			if fault.Is(l.err, fault.NotPermitted) {
+				wait, refused = time.Hour, l.err
+			}
 			if _, err := tx.Exec(ctx, `UPDATE stripe_refetch SET due_at = memberintel_now() + $4, last_error = $5
 				WHERE connection_id = $1 AND stream = $2 AND source_id = $3`,
-				c.ID, e.Stream, e.SourceID, wait, fault.Sentence(looks[i].err)); err != nil {
+				c.ID, entries[i].Stream, entries[i].SourceID, wait, fault.Sentence(l.err)); err != nil {
 				return fmt.Errorf("stripe: put off a refetch: %w", err)
+			}
+		}
+		if refused != nil {
+			if err := p.Connections.Failed(ctx, tx, c.ID, refused, false, connection.Outcome{}); err != nil {
+				return err
 			}
 		}
 		return noteDue(ctx, tx, c, p.Connections)
@@ -262,79 +281,3 @@ func (s *pass) settle(ctx context.Context) (left int, err error) {
 
 // settlePatience is how long a run waits for its doubtful objects.
 const settlePatience = 30 * time.Second
-
-// Refetcher works off the refetch lists of all connections until ctx ends.
-type Refetcher struct {
-	Pipeline *Pipeline
-	Every    time.Duration // how often it looks for what is due
-}
-
-// Run looks for due lists and works them off, several connections side by side.
-func (r Refetcher) Run(ctx context.Context) error {
-	ticker := time.NewTicker(r.Every)
-	defer ticker.Stop()
-	for {
-		if err := r.Pipeline.RefetchDue(ctx); err != nil && ctx.Err() == nil {
-			r.Pipeline.Log.ErrorContext(ctx, "the refetch list was not worked off", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
-}
-
-// RefetchDue does one round over every connection whose list is due.
-func (p *Pipeline) RefetchDue(ctx context.Context) error {
-	var routes []connection.Route
-	err := p.DB.ServiceTx(ctx, func(tx *postgres.ServiceTx) (err error) {
-		routes, err = p.Connections.DueRefetch(ctx, tx, 200)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(8)
-	for _, route := range slices.Clone(routes) {
-		group.Go(func() error { return p.refetchRoute(ctx, route) })
-	}
-	return group.Wait()
-}
-
-func (p *Pipeline) refetchRoute(ctx context.Context, route connection.Route) error {
-	var c connection.Connection
-	err := p.DB.TenantTx(ctx, route.TenantID, func(tx *postgres.TenantTx) (err error) {
-		c, err = p.Connections.Get(ctx, tx, connection.Stripe)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	client, err := p.client(ctx, c)
-	if err == nil {
-		_, err = p.refetch(ctx, c, client, func(ctx context.Context, w syncrun.Work) error { return p.commitLive(ctx, c, 0, w) })
-	}
-	if fault.Is(err, fault.Unauthorized) || fault.Is(err, fault.Stopped) {
-		return p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
-			return p.Connections.Failed(ctx, tx, c.ID, err, false, connection.Outcome{})
-		})
-	}
-	return err
-}
-
-// commitLive writes work outside a run of its own, counted in the connection's live run.
-func (p *Pipeline) commitLive(ctx context.Context, c connection.Connection, events int, w syncrun.Work) error {
-	var err error
-	for range 5 {
-		err = p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
-			_, err := p.Ledger.CommitLive(ctx, tx, c, p.Config.Now(), events, w)
-			return err
-		})
-		if !postgres.Retryable(err) {
-			break
-		}
-	}
-	return err
-}

@@ -2,10 +2,13 @@ package stripe
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"memberintel/internal/connection"
+	"memberintel/internal/fault"
 	"memberintel/internal/postgres"
 	"memberintel/internal/tenant"
 )
@@ -42,12 +45,29 @@ func newDoors(p *Pipeline) *doors {
 	return &doors{p: p, byID: map[connection.ID]*door{}, byAccount: map[accountKey]*door{}, nobody: map[accountKey]time.Time{}}
 }
 
+// usable reports whether a copy may be used as it is. One that is disconnected may not: an answer that is
+// without effect must not outlive a reconnect.
+func (o *door) usable() bool {
+	return o != nil && time.Since(o.readAt) < doorTTL && o.c.State != connection.Disconnected
+}
+
+// errSealed is a connection whose secrets cannot be opened, which is the operator's to mend.
+var errSealed = errors.New("stripe: the connection's secrets cannot be opened")
+
+// sealed hides what a vault says from whoever delivers.
+func sealed(err error) error {
+	if fault.Is(err, fault.Invalid) {
+		return fmt.Errorf("%w: %w", errSealed, err)
+	}
+	return err
+}
+
 // byConnection returns the door of a connection, or nil when there is none. fresh asks past the cache.
 func (d *doors) byConnection(ctx context.Context, id connection.ID, fresh bool) (*door, error) {
 	d.mu.Lock()
 	known := d.byID[id]
 	d.mu.Unlock()
-	if known != nil && !fresh && time.Since(known.readAt) < doorTTL {
+	if !fresh && known.usable() {
 		return known, nil
 	}
 	var route connection.Route
@@ -66,13 +86,14 @@ func (d *doors) byConnection(ctx context.Context, id connection.ID, fresh bool) 
 	return d.open(ctx, route)
 }
 
-// forAccount returns the door of a connected account, or nil when it is nobody's here.
+// forAccount returns the door of an account that the platform's key reads, or nil when it is nobody's here. A
+// connection by a key does not count: such a key may come with the name of any account.
 func (d *doors) forAccount(ctx context.Context, account string, livemode, fresh bool) (*door, error) {
 	key := accountKey{account, livemode}
 	d.mu.Lock()
 	known, since := d.byAccount[key], d.nobody[key]
 	d.mu.Unlock()
-	if !fresh && known != nil && time.Since(known.readAt) < doorTTL {
+	if !fresh && known.usable() {
 		return known, nil
 	}
 	if !fresh && time.Since(since) < nobodyTTL {
@@ -87,7 +108,13 @@ func (d *doors) forAccount(ctx context.Context, account string, livemode, fresh 
 	if err != nil {
 		return nil, err
 	}
-	if !found {
+	var o *door
+	if found {
+		if o, err = d.open(ctx, route); err != nil {
+			return nil, err
+		}
+	}
+	if o == nil || !o.ofPlatform() || o.key() != key {
 		d.mu.Lock()
 		delete(d.byAccount, key)
 		if len(d.nobody) > 10_000 {
@@ -97,8 +124,12 @@ func (d *doors) forAccount(ctx context.Context, account string, livemode, fresh 
 		d.mu.Unlock()
 		return nil, nil
 	}
-	return d.open(ctx, route)
+	return o, nil
 }
+
+func (o *door) ofPlatform() bool { return o.c.CredentialKind == CredentialPlatform }
+
+func (o *door) key() accountKey { return accountKey{o.c.SourceAccountID, o.c.Livemode} }
 
 // open reads what the route does not tell, in the tenant's own transaction.
 func (d *doors) open(ctx context.Context, route connection.Route) (*door, error) {
@@ -110,7 +141,7 @@ func (d *doors) open(ctx context.Context, route connection.Route) (*door, error)
 		}
 		secrets, err := d.p.Connections.Secret(ctx, tx, o.c.ID, SecretWebhook)
 		o.secrets = secretsOf(secrets)
-		return err
+		return sealed(err)
 	})
 	if err != nil {
 		return nil, err
@@ -118,8 +149,8 @@ func (d *doors) open(ctx context.Context, route connection.Route) (*door, error)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.byID[o.c.ID] = o
-	if o.c.SourceAccountID != "" {
-		d.byAccount[accountKey{o.c.SourceAccountID, o.c.Livemode}] = o
+	if o.ofPlatform() {
+		d.byAccount[o.key()] = o
 	}
 	return o, nil
 }
@@ -127,8 +158,12 @@ func (d *doors) open(ctx context.Context, route connection.Route) (*door, error)
 func (d *doors) forget(id connection.ID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if known := d.byID[id]; known != nil {
-		delete(d.byAccount, accountKey{known.c.SourceAccountID, known.c.Livemode})
-		delete(d.byID, id)
+	known := d.byID[id]
+	if known == nil {
+		return
+	}
+	delete(d.byID, id)
+	if of := d.byAccount[known.key()]; of != nil && of.c.ID == id {
+		delete(d.byAccount, known.key())
 	}
 }

@@ -2,6 +2,7 @@ package stripe
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,6 +26,9 @@ func (s *pass) sweep(ctx context.Context, began time.Time, complete map[string]b
 	if err := s.lookUpAll(ctx, "customers", unknown); err != nil {
 		return err
 	}
+	if err := s.sweepQuarantine(ctx, began); err != nil {
+		return err
+	}
 	for _, stream := range Streams() {
 		if complete[stream.Name] {
 			if err := s.sweepStream(ctx, stream, began.Add(-canonical.Margin)); err != nil {
@@ -33,6 +37,30 @@ func (s *pass) sweep(ctx context.Context, began time.Time, complete map[string]b
 		}
 	}
 	return nil
+}
+
+// sweepQuarantine looks up what is in quarantine and was not shown by the pass: it may be gone, or better.
+func (s *pass) sweepQuarantine(ctx context.Context, began time.Time) error {
+	var after int64
+	for {
+		var held []syncrun.Held
+		err := s.p.DB.TenantTx(ctx, s.c.TenantID, func(tx *postgres.TenantTx) (err error) {
+			held, err = syncrun.ListQuarantine(ctx, tx, s.c.Pipeline, after, sweepBatch)
+			return err
+		})
+		if err != nil || len(held) == 0 {
+			return err
+		}
+		for _, h := range held {
+			after = h.ID
+			if _, known := StreamNamed(h.Stream); !known || !h.ObservedUntil.Before(began) || strings.HasPrefix(h.SourceID, unnamed) {
+				continue
+			}
+			if err := s.lookUpAll(ctx, h.Stream, []string{h.SourceID}); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // unknownMembers are those whom only other records name: lists leave deleted customers out.
@@ -120,6 +148,7 @@ func variantOf(stream string) string {
 // bury adds the tombstone of an object that Stripe does not know.
 func (d *collector) bury(stream Stream, id string, at canonical.Observation, reason canonical.Deletion) {
 	head := canonical.Head{SourceID: id, Observed: at, Deleted: reason}
+	d.understood = append(d.understood, syncrun.Understood{Stream: stream.Name, SourceID: id, Settles: at.From.Add(-2 * canonical.Margin)})
 	switch stream.Name {
 	case "customers":
 		d.batch.Members = append(d.batch.Members, canonical.Member{Head: head})

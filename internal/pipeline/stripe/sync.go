@@ -162,6 +162,10 @@ func (s *pass) incremental(ctx context.Context, cursor position) (syncrun.Outcom
 	if err != nil {
 		return syncrun.Outcome{}, err
 	}
+	if now.Sub(cursor.time()) > maxGap {
+		return syncrun.Outcome{}, fault.New(fault.Unavailable,
+			"The last sync is more than 25 days ago, and Stripe's events no longer tell everything since: the next sync reads everything.")
+	}
 	if err := s.pullEvents(ctx, cursor.time()); err != nil {
 		return s.outcome(now), err
 	}
@@ -204,7 +208,7 @@ func (s *pass) begin(ctx context.Context) (time.Time, error) {
 	}
 	if refused {
 		s.missed = append(s.missed, eventsPermission)
-		now = s.p.Config.Now().Add(-overlap)
+		now = s.p.Config.Now()
 	}
 	saved, err := s.run.Checkpoints(ctx)
 	if err != nil {

@@ -70,6 +70,9 @@ func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, repair b
 	}
 	report, finishErr := run.Finish(runCtx, outcome, err)
 	verdict.Status, verdict.Problem = report.Status, report.ErrorMessage
+	if v.unsure {
+		v.sayUnsure(runCtx)
+	}
 	return verdict, errors.Join(err, finishErr)
 }
 
@@ -79,6 +82,7 @@ type verification struct {
 	repair  bool
 	verdict *Verdict
 	refused map[string]bool // streams that may not be read
+	unsure  bool            // a full pass was at work, so that derived columns could not be judged
 }
 
 func (v *verification) verify(ctx context.Context, session *postgres.Session) error {
@@ -169,126 +173,39 @@ const suspectPage = 50
 // settleTable looks at what one table and the listing do not agree on.
 func (v *verification) settleTable(ctx context.Context, session *postgres.Session, comparison *warehouse.Comparison, table string) error {
 	v.verdict.Checked, _ = v.run.Progress()
+	if err := comparison.Contrast(ctx, table); err != nil {
+		return err
+	}
 	var after warehouse.Suspect
 	for {
-		suspects, err := comparison.Suspects(ctx, table, after, suspectPage)
+		suspects, err := comparison.Suspects(ctx, after, suspectPage)
 		if err != nil || len(suspects) == 0 {
 			return err
 		}
-		for _, s := range suspects {
-			if err := v.confirm(ctx, session, s); err != nil {
-				return err
-			}
-		}
 		after = suspects[len(suspects)-1]
-	}
-}
-
-// confirm looks a suspect up until the reading lies past the margin of the stored row, and then believes it.
-func (v *verification) confirm(ctx context.Context, session *postgres.Session, s warehouse.Suspect) error {
-	stream, id := streamOfTie(warehouse.Tie{Table: s.Table, Variant: s.Variant}), s.SourceID
-	if s.Table == "subscription_items" {
-		stream, id = "subscriptions", s.Parent
-	}
-	if v.refused[stream] {
-		return nil
-	}
-	for attempt := 0; ; attempt++ {
-		l := v.p.lookUp(ctx, v.client, stream, id)
-		if l.err != nil {
-			return l.err
-		}
-		d := v.p.collect(v.c)
-		l.into(d, canonical.DeletedByMissing)
-		if len(d.quarantined) > 0 {
-			return nil // not understood: it is in quarantine and told there
-		}
-		d.settled = []reading{{stream, id, l.observed.From}}
-		found, past, err := v.examine(ctx, session, s, l, d)
-		if err != nil {
-			return err
-		}
-		if !found.any() {
-			return nil
-		}
-		if past && attempt > 0 || attempt >= maxLooks {
-			return v.report(ctx, found, d)
-		}
-		if err := v.p.Config.Sleep(ctx, v.p.Config.RefetchAfter); err != nil {
+		if err := v.confirm(ctx, session, suspects); err != nil {
 			return err
 		}
 	}
 }
 
-// maxLooks bounds the looks at an object that live traffic keeps changing.
-const maxLooks = 5
-
-// finding is what is wrong with one suspect.
-type finding struct {
-	missing, extra *Named
-	different      []Differing
-}
-
-func (f finding) any() bool { return f.missing != nil || f.extra != nil || len(f.different) > 0 }
-
-// examine compares what was looked up with the row. past says that the reading lies clearly after the row's.
-func (v *verification) examine(ctx context.Context, session *postgres.Session, s warehouse.Suspect, l look, d *collector) (f finding, past bool, err error) {
-	named := Named{l.stream.Name, s.SourceID}
-	if s.Table == "subscription_items" {
-		named.Stream = s.Table
-	}
-	ref := warehouse.Ref{Table: s.Table, SourceID: s.SourceID}
-	live := living(&d.batch, ref)
-	standings, err := v.p.Ledger.Warehouse.Examine(ctx, session, &d.batch)
-	if err != nil {
-		return f, false, err
-	}
-	if !live {
-		present, until, err := v.p.Ledger.Warehouse.Stands(ctx, session, source(v.c), s)
-		if err != nil {
-			return f, false, err
-		}
-		if present {
-			f.extra = &named
-		}
-		return f, l.observed.From.Sub(until) > canonical.Margin, nil
-	}
-	standing := standings[ref]
-	if !standing.Present {
-		f.missing = &named
-	}
-	for _, diff := range standing.Differences {
-		f.different = append(f.different, Differing{named.Stream, diff.SourceID, diff.Field, diff.Source, diff.Warehouse})
-	}
-	return f, l.observed.From.Sub(standing.ObservedUntil) > canonical.Margin, nil
-}
-
-// report adds a finding to the verdict and, when asked, writes what Stripe says.
-func (v *verification) report(ctx context.Context, f finding, d *collector) error {
-	if f.missing != nil {
-		v.verdict.Missing = append(v.verdict.Missing, *f.missing)
-	}
-	if f.extra != nil {
-		v.verdict.Extra = append(v.verdict.Extra, *f.extra)
-	}
-	v.verdict.Different = append(v.verdict.Different, f.different...)
-	if !v.repair {
-		return nil
-	}
-	if err := v.run.Commit(ctx, d.work()); err != nil {
-		return err
-	}
-	v.verdict.Repaired++
-	return nil
-}
-
-// derived checks the columns that the warehouse computes itself.
+// derived checks the columns that the warehouse computes itself. A full pass computes them at its end, so that
+// nothing can be said of them while one is at work.
 func (v *verification) derived(ctx context.Context, session *postgres.Session) error {
 	var wrong []warehouse.Difference
 	err := session.TenantTx(ctx, func(tx *postgres.TenantTx) (err error) {
-		wrong, err = v.p.Ledger.Warehouse.DerivedDrift(ctx, tx, source(v.c), v.repair)
+		if v.unsure, err = syncrun.FullPassRunning(ctx, tx, v.c.Pipeline); err != nil || v.unsure {
+			return err
+		}
+		if wrong, err = v.p.Ledger.Warehouse.DerivedDrift(ctx, tx, source(v.c), v.repair); err != nil || len(wrong) == 0 {
+			return err
+		}
+		v.unsure, err = syncrun.FullPassRunning(ctx, tx, v.c.Pipeline) // one may have begun in between
 		return err
 	})
+	if v.unsure {
+		return err
+	}
 	repaired := map[string]bool{}
 	for _, d := range wrong {
 		stream := "customers"
@@ -304,6 +221,20 @@ func (v *verification) derived(ctx context.Context, session *postgres.Session) e
 	return err
 }
 
+// sayUnsure makes a verdict partial that could not judge everything. The connection is not to blame, so that the
+// run itself stands as it ended.
+func (v *verification) sayUnsure(ctx context.Context) {
+	told := "A full sync is running, so the columns that are computed from several records were not checked; verify again when it has ended."
+	v.p.Log.WarnContext(ctx, "the derived columns were not verified: a full pass is running")
+	if v.verdict.Problem != nil {
+		told = *v.verdict.Problem + " " + told
+	}
+	v.verdict.Problem = &told
+	if v.verdict.Status == syncrun.Succeeded {
+		v.verdict.Status = syncrun.Partial
+	}
+}
+
 // streamOfID guesses the stream of a transaction from its id, for a message.
 func streamOfID(id string) string {
 	switch {
@@ -314,14 +245,4 @@ func streamOfID(id string) string {
 	default:
 		return "charges"
 	}
-}
-
-// living reports whether the batch holds the record alive.
-func living(b *canonical.Batch, ref warehouse.Ref) bool {
-	for _, r := range warehouse.Living(b) {
-		if r == ref {
-			return true
-		}
-	}
-	return false
 }

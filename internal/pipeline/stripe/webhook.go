@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,6 +19,10 @@ import (
 const (
 	maxDelivery = 1 << 20  // bytes of a delivery
 	maxInFlight = 32 << 20 // bytes of all deliveries that are being read or wait for their commit
+	firstRead   = 4 << 10  // bytes of room for a body at first; it doubles as the body comes
+
+	readPatience = 10 * time.Second // for a whole body to come
+	roomPatience = 5 * time.Second  // for room among the deliveries in flight
 )
 
 // Webhooks is the door at which Stripe delivers events. It answers 200 once the effect is durable, or when
@@ -47,6 +52,14 @@ func (h *Webhooks) connection(w http.ResponseWriter, r *http.Request) {
 		h.answer(w, http.StatusNotFound, "unknown_connection", "There is no such connection.")
 		return
 	}
+	door, err := h.doors.byConnection(r.Context(), id, false)
+	if err == nil && door == nil {
+		err = fault.New(fault.NotFound, "There is no such connection.")
+	}
+	if err != nil {
+		h.reply(w, r, err)
+		return
+	}
 	h.take(w, r, func(ctx context.Context, body []byte) error {
 		return h.deliver(ctx, id, body, r.Header.Get("Stripe-Signature"))
 	})
@@ -63,38 +76,63 @@ func (h *Webhooks) platform(w http.ResponseWriter, r *http.Request) {
 func (h *Webhooks) take(w http.ResponseWriter, r *http.Request, deliver func(context.Context, []byte) error) {
 	start := time.Now()
 	defer func() { h.p.Metrics.WebhookLatency(time.Since(start)) }()
-	weight := r.ContentLength
-	if weight < 0 {
-		weight = maxDelivery
-	}
-	if weight > maxDelivery {
+	if r.ContentLength > maxDelivery {
 		h.answer(w, http.StatusRequestEntityTooLarge, "too_large", "A delivery is at most 1 MiB.")
 		return
 	}
-	if err := h.bytes.Acquire(r.Context(), weight); err != nil {
-		return
-	}
-	defer h.bytes.Release(weight)
-	body, err := readBody(http.MaxBytesReader(w, r.Body, maxDelivery), r.ContentLength)
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(readPatience)) // where there is none, the server's own stands
+	body, err := h.readBody(r.Context(), http.MaxBytesReader(w, r.Body, maxDelivery))
+	defer h.bytes.Release(int64(len(body)))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		h.answer(w, http.StatusRequestEntityTooLarge, "too_large", "A delivery is at most 1 MiB.")
 		return
+	case errors.Is(err, errFull):
+		h.reply(w, r, err)
+		return
 	case err != nil:
 		h.answer(w, http.StatusBadRequest, "unreadable", "The body could not be read.")
 		return
 	}
+	_ = control.SetReadDeadline(time.Time{}) // it would end the request while its commit is under way
 	h.reply(w, r, deliver(r.Context(), body))
 }
 
-func readBody(body io.Reader, length int64) ([]byte, error) {
-	if length < 0 {
-		return io.ReadAll(body)
+// errFull is a door at which too much is in flight.
+var errFull = errors.New("stripe: too many deliveries are in flight")
+
+// readBody returns what could be read, with an error too. As many bytes as it returns are held in h.bytes:
+// what is announced and does not come takes no room from others.
+func (h *Webhooks) readBody(ctx context.Context, from io.Reader) ([]byte, error) {
+	body := make([]byte, 0, firstRead)
+	for {
+		if len(body) == cap(body) {
+			body = slices.Grow(body, cap(body))
+		}
+		n, err := from.Read(body[len(body):cap(body)])
+		if n > 0 && !h.hold(ctx, int64(n)) {
+			return body, errFull
+		}
+		body = body[:len(body)+n]
+		if errors.Is(err, io.EOF) {
+			return body, nil
+		}
+		if err != nil {
+			return body, err
+		}
 	}
-	buffer := make([]byte, length)
-	_, err := io.ReadFull(body, buffer)
-	return buffer, err
+}
+
+// hold takes room for n bytes, and waits a little for it.
+func (h *Webhooks) hold(ctx context.Context, n int64) bool {
+	if h.bytes.TryAcquire(n) {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, roomPatience)
+	defer cancel()
+	return h.bytes.Acquire(ctx, n) == nil
 }
 
 // reply turns the outcome of a delivery into Stripe's answer.
@@ -102,20 +140,29 @@ func (h *Webhooks) reply(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case err == nil:
 		h.answer(w, http.StatusOK, "ok", "")
+	case errors.Is(err, errSealed):
+		h.p.Log.ErrorContext(r.Context(), "a delivery waits for the operator", "error", err)
+		h.later(w)
 	case fault.Is(err, fault.NotFound):
 		h.answer(w, http.StatusNotFound, "unknown_connection", fault.Sentence(err))
 	case fault.Is(err, fault.Unauthorized), fault.Is(err, fault.Invalid):
 		h.answer(w, http.StatusBadRequest, "refused", fault.Sentence(err))
 	case fault.Is(err, fault.Stopped), fault.Is(err, fault.Unavailable), fault.Is(err, fault.RateLimited),
-		postgres.Unavailable(err), errors.Is(err, errClosing):
-		w.Header().Set("Retry-After", "30")
-		h.answer(w, http.StatusServiceUnavailable, "unavailable", "Not now; deliver again later.")
+		postgres.Unavailable(err), postgres.Retryable(err), postgres.LockTimeout(err),
+		errors.Is(err, errClosing), errors.Is(err, errFull), errors.Is(err, errCrowded), errors.Is(err, errOutdated):
+		h.later(w)
 	case r.Context().Err() != nil:
 		h.p.Metrics.WebhookReceived("gone")
 	default:
 		h.p.Log.ErrorContext(r.Context(), "a delivery failed", "error", err)
 		h.answer(w, http.StatusInternalServerError, "failed", "An unexpected error; the operator's log has the details.")
 	}
+}
+
+// later asks for another delivery, without a word about what is wrong.
+func (h *Webhooks) later(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "30")
+	h.answer(w, http.StatusServiceUnavailable, "unavailable", "Not now; deliver again later.")
 }
 
 func (h *Webhooks) answer(w http.ResponseWriter, status int, outcome, sentence string) {
@@ -186,7 +233,7 @@ func (h *Webhooks) deliverPlatform(ctx context.Context, body []byte, signature s
 // enter hands an event of a known connection to the intake and waits for its commit.
 func (h *Webhooks) enter(ctx context.Context, door *door, event Event) error {
 	if event.Type == deauthorized {
-		return h.p.Deauthorize(ctx, door.c, event.Created)
+		return sealed(h.p.Deauthorize(ctx, door.c, event.Created))
 	}
 	if door.c.State == connection.Disconnected {
 		return nil // its data stays as it was

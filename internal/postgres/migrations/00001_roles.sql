@@ -35,7 +35,3 @@ GRANT USAGE ON SCHEMA public TO memberintel_app, memberintel_service, memberinte
 -- All SQL takes the time from here. In test databases alone the owner replaces it by a settable one.
 CREATE FUNCTION memberintel_now() RETURNS timestamptz
     LANGUAGE sql STABLE AS 'SELECT now()';
-
--- The tenant of this transaction, or NULL outside one: after SET LOCAL the setting is '', not unset.
-CREATE FUNCTION memberintel_tenant() RETURNS uuid
-    LANGUAGE sql STABLE AS $$ SELECT nullif(current_setting('app.tenant_id', true), '')::uuid $$;

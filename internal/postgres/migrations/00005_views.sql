@@ -39,10 +39,10 @@ SELECT i.tenant_id, i.source_id, i.member_source_id, i.subscription_source_id, i
 CREATE VIEW tenant_data_freshness WITH (security_invoker = true) AS
 SELECT r.tenant_id, r.pipeline_type,
        max(r.data_as_of) FILTER (WHERE r.status IN ('succeeded', 'partial') OR r.mode = 'live') AS data_as_of,
-       max(r.finished_at) FILTER (WHERE r.status = 'succeeded' AND r.mode <> 'live') AS last_success_at,
+       max(r.finished_at) FILTER (WHERE r.status = 'succeeded' AND r.mode IN ('full', 'incremental')) AS last_success_at,
        (array_agg(r.status ORDER BY r.run_id DESC) FILTER (WHERE r.mode <> 'live'))[1] AS last_status,
-       coalesce(max(r.finished_at) FILTER (WHERE r.status = 'succeeded' AND r.mode <> 'live')
-           < memberintel_now() - 2 * (array_agg(r.cadence ORDER BY r.run_id DESC))[1], true) AS stale
+       coalesce(max(r.finished_at) FILTER (WHERE r.status = 'succeeded' AND r.mode IN ('full', 'incremental'))
+           < memberintel_now() - 2 * (array_agg(r.cadence ORDER BY r.run_id DESC) FILTER (WHERE r.mode <> 'live'))[1], true) AS stale
   FROM sync_run r
  WHERE r.mode IN ('full', 'incremental', 'replay', 'live')
  GROUP BY r.tenant_id, r.pipeline_type;
