@@ -18,6 +18,11 @@ func Checklist(kind Kind) []string {
 			"Nothing is lost: objects that were not understood are kept as they came.",
 			"Update memberintel, then run `memberintel quarantine replay`.",
 		}
+	case Drift:
+		return []string{
+			"Run `memberintel verify` with --repair: it writes what the source shows.",
+			"If it comes back, look for somebody who writes to the warehouse, and at the last sync's messages.",
+		}
 	case Unavailable:
 		return []string{
 			"Look at the source's status page.",

@@ -20,6 +20,7 @@ const (
 	NotFound     Kind = "not_found"     // the source does not know the object
 	BadCursor    Kind = "bad_cursor"    // the object that a page was to follow is gone: start the range again
 	Schema       Kind = "schema"        // an answer or object of a shape that is not understood
+	Drift        Kind = "drift"         // the warehouse is not what the source shows
 	Busy         Kind = "busy"          // somebody else is at it
 	Stopped      Kind = "stopped"       // a switch is on, or the connection was paused or disconnected
 	Conflict     Kind = "conflict"      // what was asked contradicts what is there

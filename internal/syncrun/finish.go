@@ -1,6 +1,7 @@
 package syncrun
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,8 @@ type Outcome struct {
 	Events         int64
 	ResponseMS     int
 	NextSyncAt     *time.Time
-	Problem        string // why it is only partial, "" otherwise
+	Problem        string     // why it is only partial, "" otherwise
+	ProblemKind    fault.Kind // of the problem, "" for Unavailable
 }
 
 // Report is what is told about a run.
@@ -83,7 +85,7 @@ func judge(o Outcome, quarantined int64, err error) (Status, error) {
 	case len(o.NotPermitted) > 0:
 		return Partial, fault.New(fault.NotPermitted, "Not everything could be read: the key may not read %s.", strings.Join(o.NotPermitted, "; "))
 	case o.Problem != "":
-		return Partial, fault.New(fault.Unavailable, "%s", o.Problem)
+		return Partial, fault.New(cmp.Or(o.ProblemKind, fault.Unavailable), "%s", o.Problem)
 	case quarantined > 0:
 		return Partial, fault.New(fault.Schema,
 			"%d objects have a shape that this version does not understand and were kept aside; see `memberintel quarantine list`.", quarantined)

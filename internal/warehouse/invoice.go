@@ -31,7 +31,7 @@ func invoices() table[canonical.Invoice] {
 		moment("paid_at", func(r *i) *time.Time { return r.PaidAt }),
 		moment("voided_at", func(r *i) *time.Time { return r.VoidedAt }),
 		moment("next_attempt_at", func(r *i) *time.Time { return r.NextAttemptAt }),
-		{name: "allocations_known", typ: "boolean", sticky: true, value: func(r *i) any { return r.AllocationsKnown }},
+		{name: "allocations_known", typ: "boolean", sticky: true, ours: true, value: func(r *i) any { return r.AllocationsKnown }},
 		metadata(func(r *i) []byte { return r.Metadata }),
 	}})
 }

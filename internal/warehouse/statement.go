@@ -33,7 +33,7 @@ func generate[T any](t table[T], all []column[T]) statements {
 		g.types = append(g.types, c.typ)
 	}
 	for _, c := range t.columns {
-		g.mapped = append(g.mapped, mappedColumn{c.name, c.sticky, c.keeper})
+		g.mapped = append(g.mapped, mappedColumn{c.name, c.sticky, c.keeper, c.ours})
 	}
 	return statements{
 		merge: g.merge(g.arrays()), mergeStaged: g.merge(g.stage), bury: g.bury(g.arrays()), ties: g.ties(g.arrays()),
@@ -46,6 +46,7 @@ type mappedColumn struct {
 	name   string
 	sticky bool
 	keeper string
+	ours   bool
 }
 
 type generator struct {

@@ -20,7 +20,7 @@ func (g generator) hash(of string) string {
 func (g generator) sticky(of string) string {
 	var pairs []string
 	for _, c := range g.mapped {
-		if c.sticky {
+		if c.sticky && !c.ours {
 			pairs = append(pairs, fmt.Sprintf("'%s', %s.%s", c.name, of, c.name))
 		}
 	}
@@ -68,7 +68,9 @@ SELECT coalesce(s.source_id, t.source_id), coalesce(s.variant, t.variant), coale
 func (g generator) examine() string {
 	var names []string
 	for _, c := range g.mapped {
-		names = append(names, "'"+c.name+"'")
+		if !c.ours {
+			names = append(names, "'"+c.name+"'")
+		}
 	}
 	only := "ARRAY[" + strings.Join(names, ", ") + "]"
 	pick := func(of string) string {

@@ -35,6 +35,7 @@ type column[T any] struct {
 	// settlement that only a fetch expands. With a keeper the old value lasts only while that column does.
 	sticky bool
 	keeper string
+	ours   bool // says what is known here, and nothing about the source: not compared with it
 }
 
 func text[T any](name string, get func(*T) *string) column[T] {

@@ -32,7 +32,7 @@ type Mapped struct {
 // The reasons for which an object is incomplete.
 const (
 	IncompleteItems      = "items"      // the list of a subscription's items was cut off
-	IncompletePayments   = "payments"   // a paid invoice's payments were cut off or not shown
+	IncompletePayments   = "payments"   // a finalized invoice's payments were cut off or not shown
 	IncompleteSettlement = "settlement" // the balance transaction was named and not shown
 )
 

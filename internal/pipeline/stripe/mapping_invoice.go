@@ -40,7 +40,8 @@ func (m *mapper) invoice(head canonical.Head) {
 	}
 	currency := i.mustCurrency("currency")
 	inv.Currency = &currency
-	if inv.AllocationsKnown == nil && status == "paid" && inv.AmountPaidMinor > 0 {
+	// A draft has no payments yet, and an invoice of nothing never will.
+	if inv.AllocationsKnown == nil && status != "draft" && (inv.AmountDueMinor > 0 || inv.AmountPaidMinor > 0) {
 		m.out.Incomplete = IncompletePayments
 	}
 	m.out.Batch.Invoices = []canonical.Invoice{inv}

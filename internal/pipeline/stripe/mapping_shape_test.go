@@ -150,7 +150,7 @@ func TestAnInvoicesPaymentsAreAllocations(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, m.Incomplete, m.Batch.Invoices[0].AllocationsKnown)
 		}
 	}
-	free := mapOne(t, "invoices", change(t, paid, map[string]any{"payments": gone{}, "amount_paid": 0}))
+	free := mapOne(t, "invoices", change(t, paid, map[string]any{"payments": gone{}, "amount_paid": 0, "amount_due": 0}))
 	if free.Incomplete != "" {
 		t.Errorf("an invoice of nothing: %q", free.Incomplete)
 	}

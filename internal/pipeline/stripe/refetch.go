@@ -101,6 +101,17 @@ func noteDue(ctx context.Context, tx *postgres.TenantTx, c connection.Connection
 	return connections.ResetRefetchDue(ctx, tx, c.ID, at)
 }
 
+// waitsForRefetch reports whether the object is on the list and can still be expected to be read soon.
+func waitsForRefetch(ctx context.Context, tx *postgres.TenantTx, c connection.Connection, stream, id string) (bool, error) {
+	var waits bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM stripe_refetch
+		WHERE connection_id = $1 AND stream = $2 AND source_id = $3 AND last_error IS NULL)`, c.ID, stream, id).Scan(&waits)
+	if err != nil {
+		return false, fmt.Errorf("stripe: look at the refetch list: %w", err)
+	}
+	return waits, nil
+}
+
 // claim takes due entries for half a minute: a worker that dies leaves them to the next.
 func claim(ctx context.Context, tx *postgres.TenantTx, c connection.Connection, limit int) ([]due, error) {
 	rows, err := tx.Query(ctx, `

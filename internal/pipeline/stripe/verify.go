@@ -65,6 +65,7 @@ func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, repair b
 	err = p.DB.Session(runCtx, c.TenantID, func(session *postgres.Session) error { return v.verify(runCtx, session) })
 	outcome := syncrun.Outcome{NotPermitted: v.missed}
 	if verdict.Drift() {
+		outcome.ProblemKind = fault.Drift
 		outcome.Problem = "The warehouse differs from Stripe; see `memberintel verify` for what, and repair it with --repair."
 		p.Metrics.DriftFound("stripe", len(verdict.Missing)+len(verdict.Extra)+len(verdict.Different))
 	}

@@ -77,6 +77,17 @@ func (v *verification) judge(ctx context.Context, session *postgres.Session, s w
 	if err != nil || !found.any() {
 		return true, err
 	}
+	if attempt < maxLooks && past && attempt > 0 {
+		// What waits to be fetched again is known to be in doubt, and the worker is about to settle it.
+		var waits bool
+		err := session.TenantTx(ctx, func(tx *postgres.TenantTx) error {
+			waits, err = waitsForRefetch(ctx, tx, v.c, l.stream.Name, l.id)
+			return err
+		})
+		if err != nil || waits {
+			return false, err
+		}
+	}
 	if past && attempt > 0 || attempt >= maxLooks {
 		return true, v.report(ctx, s, found, d)
 	}
@@ -84,7 +95,7 @@ func (v *verification) judge(ctx context.Context, session *postgres.Session, s w
 }
 
 // maxLooks bounds the looks at an object that live traffic keeps changing.
-const maxLooks = 5
+const maxLooks = 8
 
 // finding is what is wrong with one suspect.
 type finding struct {

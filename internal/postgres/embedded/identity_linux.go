@@ -9,8 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mappedID is root's number inside the user namespace; any but 0 does.
-const mappedID = 1000
+// mappedIDs are root's numbers inside the user namespace. Any but 0 does for the kernel, but initdb looks its
+// user up, so it must be one that has an account; without any it is nobody's usual number.
+func mappedIDs() (uid, gid int) {
+	if who, ok := unprivileged(); ok {
+		return who.uid, who.gid
+	}
+	return 65534, 65534
+}
 
 // maySwitch tells whether root still has what it takes to run, own files for
 // and signal another user's process.
@@ -36,7 +42,8 @@ func mappedRoot() (identity, error) {
 }
 
 func mapRoot(attr *syscall.SysProcAttr) {
+	uid, gid := mappedIDs()
 	attr.Cloneflags = syscall.CLONE_NEWUSER
-	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: mappedID, HostID: 0, Size: 1}}
-	attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: mappedID, HostID: 0, Size: 1}}
+	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: 0, Size: 1}}
+	attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: 0, Size: 1}}
 }
