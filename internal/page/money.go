@@ -2,22 +2,17 @@ package page
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
+
+	"memberintel/internal/canonical"
 )
 
 // Money writes minor units with their currency, as in USD 1,234.50. The number of decimals is the one in
 // which the source counts minor units.
 func Money(minor int64, currency string) string {
+	decimals := canonical.Exponent(strings.ToLower(currency))
 	currency = strings.ToUpper(currency)
-	decimals := 2
-	switch {
-	case slices.Contains([]string{"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"}, currency):
-		decimals = 0
-	case slices.Contains([]string{"BHD", "JOD", "KWD", "OMR", "TND"}, currency):
-		decimals = 3
-	}
 	sign := ""
 	if minor < 0 {
 		sign, minor = "-", -minor

@@ -79,6 +79,7 @@ func TestMoney(t *testing.T) {
 		currency string
 		want     string
 	}{
+		{1200, "ugx", "UGX 12.00"},
 		{0, "usd", "USD 0.00"}, {5, "usd", "USD 0.05"}, {123456789, "eur", "EUR 1,234,567.89"}, {-1250, "usd", "USD -12.50"},
 		{1500, "jpy", "JPY 1,500"}, {1234, "kwd", "KWD 1.234"},
 	} {

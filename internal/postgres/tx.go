@@ -125,6 +125,17 @@ func (p lively) Begin(ctx context.Context) (pgx.Tx, error) {
 	return tx, err
 }
 
+// Retry runs fn, a whole transaction, and runs it again while it lost to another one, tries times in all.
+func Retry(tries int, fn func() error) error {
+	var err error
+	for range tries {
+		if err = fn(); !Retryable(err) {
+			break
+		}
+	}
+	return err
+}
+
 type beginner interface {
 	Begin(context.Context) (pgx.Tx, error)
 }

@@ -38,15 +38,11 @@ type Checkpoint struct {
 // Commit writes the work in one transaction under the run's lease: a worker that lost it, or a switch that
 // was thrown, stops here and nothing is half-written.
 func (r *Run) Commit(ctx context.Context, w Work) error {
-	var err error
-	for range maxTries {
-		err = r.ledger.DB.TenantTx(ctx, r.Connection.TenantID, func(tx *postgres.TenantTx) error {
+	err := postgres.Retry(maxTries, func() error {
+		return r.ledger.DB.TenantTx(ctx, r.Connection.TenantID, func(tx *postgres.TenantTx) error {
 			return r.commit(ctx, tx, w)
 		})
-		if !postgres.Retryable(err) {
-			break
-		}
-	}
+	})
 	if err != nil {
 		return err
 	}

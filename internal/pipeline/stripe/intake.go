@@ -190,8 +190,8 @@ func byConnection(group []*arrival) [][]*arrival {
 // it returns at which of them it ended.
 func (in *Intake) write(ctx context.Context, group []*arrival, patience time.Duration) (at int, err error) {
 	parts := byConnection(group)
-	for range 3 {
-		err = in.p.DB.SharedTx(ctx, func(tx *postgres.SharedTx) error {
+	err = postgres.Retry(3, func() error {
+		return in.p.DB.SharedTx(ctx, func(tx *postgres.SharedTx) error {
 			for i, part := range parts {
 				at = i
 				err := tx.As(ctx, part[0].door.c.TenantID, func(tx *postgres.TenantTx) error {
@@ -208,10 +208,7 @@ func (in *Intake) write(ctx context.Context, group []*arrival, patience time.Dur
 			}
 			return nil
 		})
-		if !postgres.Retryable(err) {
-			break
-		}
-	}
+	})
 	return at, err
 }
 

@@ -178,14 +178,6 @@ func TestStripesLibraryReadsTheSame(t *testing.T) {
 		[]any{pi.ID, pi.Amount, pi.AmountReceived, string(pi.Status), pi.CanceledAt})
 }
 
-func TestExponents(t *testing.T) {
-	for currency, want := range map[string]int{"usd": 2, "jpy": 0, "kwd": 3, "isk": 2, "ugx": 2, "huf": 2, "twd": 2} {
-		if got := Exponent(currency); got != want {
-			t.Errorf("%s: got %d, want %d", currency, got, want)
-		}
-	}
-}
-
 func BenchmarkMap(b *testing.B) {
 	for _, name := range []string{"customer", "subscription", "invoice", "charge", "payment_intent"} {
 		raw := fixture(b, name)

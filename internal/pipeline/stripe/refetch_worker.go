@@ -130,15 +130,10 @@ func (p *Pipeline) putOff(ctx context.Context, c connection.Connection, problem 
 
 // commitLive writes work outside a run of its own, counted in the connection's live run.
 func (p *Pipeline) commitLive(ctx context.Context, c connection.Connection, events int, w syncrun.Work) error {
-	var err error
-	for range 5 {
-		err = p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
+	return postgres.Retry(5, func() error {
+		return p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
 			_, err := p.Ledger.CommitLive(ctx, tx, c, time.Time{}, events, w)
 			return err
 		})
-		if !postgres.Retryable(err) {
-			break
-		}
-	}
-	return err
+	})
 }

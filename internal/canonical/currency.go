@@ -1,7 +1,7 @@
-package stripe
+package canonical
 
-// Exponent returns how many decimal places Stripe's minor unit of a currency has, for display alone: amounts
-// are stored as Stripe gives them. Most have two; the zero-decimal ones have none, and three of the Gulf and
+// Exponent returns how many decimal places the minor unit of a lower-case currency has, for display alone: amounts
+// are stored as the source gives them. The lists are Stripe's. Most have two; the zero-decimal ones have none, and three of the Gulf and
 // their like have three.
 //
 // Four are special. ISK and UGX have no minor unit any more, but Stripe still gives them with two decimals
