@@ -46,6 +46,8 @@ type settings struct {
 	scale   float64
 	profile string
 	only    string
+
+	statements bool
 }
 
 // measure runs the parts whose name matches the pattern on the command line, all without one.
@@ -61,6 +63,7 @@ func measure(ctx context.Context) error {
 		return nil
 	})
 	flag.StringVar(&s.only, "senders", "", "only this number of webhook senders")
+	flag.BoolVar(&s.statements, "statements", false, "show what each statement of the webhook server costs; needs -set shared_preload_libraries=pg_stat_statements")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./bench [flags] [pattern]\nparts: webhook backfill search")
 		flag.PrintDefaults()

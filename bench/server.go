@@ -152,3 +152,24 @@ func number(s string) float64 {
 	n, _ := strconv.ParseFloat(s, 64)
 	return n
 }
+
+// statements prints what PostgreSQL spent on each statement, an event.
+func (s *server) statements(ctx context.Context, database string, events int) {
+	conn, err := pgx.Connect(ctx, s.superuser(database))
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	rows, err := conn.Query(ctx, `SELECT calls, total_exec_time * 1000, rows, regexp_replace(left(query, 400), '\s+', ' ', 'g')
+		FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY total_exec_time DESC LIMIT 30`)
+	if err != nil {
+		return
+	}
+	var calls, n int64
+	var us float64
+	var query string
+	_, _ = pgx.ForEachRow(rows, []any{&calls, &us, &n, &query}, func() error {
+		fmt.Printf("%8d calls %8.1f us an event %8.1f us a call %8d rows  %.150s\n", calls, us/float64(events), us/float64(calls), n, query)
+		return nil
+	})
+}

@@ -98,6 +98,11 @@ func ingest(ctx context.Context, on *server, s settings, w way, load *child, ten
 				return err
 			}
 		}
+		if w.name == "memberintel" && s.statements {
+			if err := on.exec(ctx, database, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements", "SELECT pg_stat_statements_reset()"); err != nil {
+				return err
+			}
+		}
 		self, postgres := on.cpu()
 		if err := load.tell("go"); err != nil {
 			return err
@@ -109,6 +114,9 @@ func ingest(ctx context.Context, on *server, s settings, w way, load *child, ten
 		selfAfter, postgresAfter := on.cpu()
 		if profiled {
 			pprof.StopCPUProfile()
+		}
+		if w.name == "memberintel" && s.statements {
+			on.statements(ctx, database, events)
 		}
 		var t told
 		if err := json.Unmarshal(line, &t); err != nil {

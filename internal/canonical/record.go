@@ -23,6 +23,7 @@ type Member struct {
 type Plan struct {
 	Head
 	Level             string // product or price
+	Mentioned         bool   // told by another record that shows it, and not by itself
 	ProductSourceID   *string
 	Name, Description *string
 	Active            bool

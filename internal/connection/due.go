@@ -9,11 +9,11 @@ import (
 	"memberintel/internal/tenant"
 )
 
-// MarkRefetchDue makes the refetch list due at that time, or leaves it when it is due earlier. It belongs
-// into the transaction that adds to the list.
-func (s *Store) MarkRefetchDue(ctx context.Context, tx *postgres.TenantTx, id ID, at time.Time) error {
-	return due(ctx, tx, `UPDATE connection SET refetch_due_at = $2
-		WHERE connection_id = $1 AND (refetch_due_at IS NULL OR refetch_due_at > $2)`, id, &at)
+// MarkRefetchDue makes the refetch list due after that time, with the transaction's next round trip, or leaves
+// it when it is due earlier. It belongs into the transaction that adds to the list.
+func (s *Store) MarkRefetchDue(tx *postgres.TenantTx, id ID, after time.Duration) {
+	tx.Queue(`UPDATE connection SET refetch_due_at = memberintel_now() + $2::interval
+		WHERE connection_id = $1 AND (refetch_due_at IS NULL OR refetch_due_at > memberintel_now() + $2::interval)`, id, after)
 }
 
 // ResetRefetchDue sets when the refetch list is due, nil when it is empty. It belongs into the transaction

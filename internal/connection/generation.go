@@ -1,29 +1,36 @@
 package connection
 
 import (
-	"context"
 	"fmt"
+
+	"github.com/jackc/pgx/v5"
 
 	"memberintel/internal/postgres"
 )
 
-// Generation returns the connection's current generation, which a cached Route or Connection is compared
-// with; 0 when there is no such connection.
-func (s *Store) Generation(ctx context.Context, tx *postgres.TenantTx, id ID) (int64, error) {
-	var generation int64
-	err := tx.QueryRow(ctx, `SELECT coalesce(max(generation), 0) FROM connection WHERE connection_id = $1`, id).Scan(&generation)
-	if err != nil {
-		return 0, fmt.Errorf("connection: read the generation: %w", err)
-	}
-	return generation, nil
+// Require makes the transaction's next round trip fail with refusal unless the connection is there and its
+// generation is the one that the caller knows.
+func (s *Store) Require(tx *postgres.TenantTx, id ID, generation int64, refusal error) {
+	tx.Queue(`SELECT EXISTS (SELECT FROM connection WHERE connection_id = $1 AND generation = $2)`, id, generation).
+		QueryRow(unless(refusal))
 }
 
-// Stands reports whether the connection is there and not disconnected.
-func (s *Store) Stands(ctx context.Context, tx *postgres.TenantTx, id ID) (bool, error) {
-	var stands bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM connection WHERE connection_id = $1 AND state <> 'disconnected')`, id).Scan(&stands)
-	if err != nil {
-		return false, fmt.Errorf("connection: look whether it stands: %w", err)
+// RequireStands makes the transaction's next round trip fail with refusal unless the connection is there and
+// not disconnected.
+func (s *Store) RequireStands(tx *postgres.TenantTx, id ID, refusal error) {
+	tx.Queue(`SELECT EXISTS (SELECT FROM connection WHERE connection_id = $1 AND state <> 'disconnected')`, id).
+		QueryRow(unless(refusal))
+}
+
+func unless(refusal error) func(pgx.Row) error {
+	return func(row pgx.Row) error {
+		var holds bool
+		if err := row.Scan(&holds); err != nil {
+			return fmt.Errorf("connection: look whether it stands: %w", err)
+		}
+		if !holds {
+			return refusal
+		}
+		return nil
 	}
-	return stands, nil
 }

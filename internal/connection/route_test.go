@@ -117,7 +117,10 @@ func TestTheRefetchListIsDueAtItsEarliestEntry(t *testing.T) {
 	pgtest.SetNow(t, w.db, now)
 	id := w.connect(stripe("acct_1", nil)).ID
 	mark := func(at time.Time) {
-		w.do(func(ctx context.Context, tx *postgres.TenantTx) error { return w.store.MarkRefetchDue(ctx, tx, id, at) })
+		w.do(func(_ context.Context, tx *postgres.TenantTx) error {
+			w.store.MarkRefetchDue(tx, id, at.Sub(now))
+			return nil
+		})
 	}
 	mark(now.Add(2 * time.Second))
 	if got := w.due((*connection.Store).DueRefetch); got != nil {

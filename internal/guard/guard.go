@@ -27,24 +27,35 @@ const (
 // and the tenant it asks for the switches named in extra, such as Webhooks. It is one query on a table of a
 // few rows and belongs into every Commit.
 func Check(ctx context.Context, tx *postgres.TenantTx, pipeline string, extra ...string) error {
+	Require(tx, pipeline, extra...)
+	return tx.Flush(ctx)
+}
+
+// Require asks as Check does, with the transaction's next round trip, which fails where Check would.
+func Require(tx *postgres.TenantTx, pipeline string, extra ...string) {
 	names := append([]string{All, "pipeline:" + pipeline, "tenant:" + tx.Tenant.String()}, extra...)
-	var name, reason string
-	var clearsIn *float64
-	err := tx.QueryRow(ctx, `
+	tx.Queue(`
 		SELECT name, reason, extract(epoch FROM expires_at - memberintel_now())::float8
 		  FROM switch
 		 WHERE name = ANY($1) AND (expires_at IS NULL OR expires_at > memberintel_now())
 		 ORDER BY expires_at DESC NULLS FIRST, name
-		 LIMIT 1`, names).Scan(&name, &reason, &clearsIn)
+		 LIMIT 1`, names).QueryRow(stopped)
+}
+
+// stopped turns a thrown switch into a fault.
+func stopped(row pgx.Row) error {
+	var name, reason string
+	var clearsIn *float64
+	err := row.Scan(&name, &reason, &clearsIn)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("guard: read the switches: %w", err)
 	}
-	stopped := fault.New(fault.Stopped, "This work is stopped by the switch %s: %s", name, reason)
+	stop := fault.New(fault.Stopped, "This work is stopped by the switch %s: %s", name, reason)
 	if clearsIn != nil {
-		stopped.RetryAfter = time.Duration(*clearsIn * float64(time.Second))
+		stop.RetryAfter = time.Duration(*clearsIn * float64(time.Second))
 	}
-	return stopped
+	return stop
 }

@@ -175,7 +175,7 @@ func TestOneTransactionServesTenantsInTurn(t *testing.T) {
 			if i%2 == 1 {
 				id, want = w.theirs, secret
 			}
-			err := shared.As(ctx, id, func(tx *postgres.TenantTx) error {
+			err := shared.As(id, func(tx *postgres.TenantTx) error {
 				var got string
 				if err := tx.QueryRow(ctx, one, "id_1").Scan(&got); err != nil {
 					return err

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -14,34 +13,42 @@ import (
 
 // TenantTx is a transaction in which exactly one tenant's rows exist. It is the only way to tenant rows.
 type TenantTx struct {
-	tx     pgx.Tx
+	shared *SharedTx
 	Tenant tenant.ID
+	pause  func() bool // within Each: waits for the round trip, false when the transaction is given up
 }
 
-// Exec runs one statement.
+// Exec runs one statement, after what is queued.
 func (t *TenantTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	return t.tx.Exec(ctx, sql, args...)
+	if err := t.ready(ctx); err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	return t.shared.conn.Exec(ctx, sql, args...)
 }
 
-// Query runs a query; the rows must be closed before the next statement.
+// Query runs a query, after what is queued; the rows must be closed before the next statement.
 func (t *TenantTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	return t.tx.Query(ctx, sql, args...)
+	if err := t.ready(ctx); err != nil {
+		return nil, err
+	}
+	return t.shared.conn.Query(ctx, sql, args...)
 }
 
-// QueryRow runs a query for one row.
+// QueryRow runs a query for one row, after what is queued.
 func (t *TenantTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return t.tx.QueryRow(ctx, sql, args...)
+	if err := t.ready(ctx); err != nil {
+		return notReady{err}
+	}
+	return t.shared.conn.QueryRow(ctx, sql, args...)
 }
 
-// SendBatch sends several statements in one round trip.
-func (t *TenantTx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	return t.tx.SendBatch(ctx, b)
-}
-
-// CopyFrom fills a table by COPY. PostgreSQL refuses it for a table with row-level security: copy into a
-// temporary table and merge from there.
+// CopyFrom fills a table by COPY, after what is queued. PostgreSQL refuses it for a table with row-level
+// security: copy into a temporary table and merge from there.
 func (t *TenantTx) CopyFrom(ctx context.Context, table string, columns []string, src pgx.CopyFromSource) (int64, error) {
-	return t.tx.CopyFrom(ctx, pgx.Identifier{table}, columns, src)
+	if err := t.ready(ctx); err != nil {
+		return 0, err
+	}
+	return t.shared.conn.CopyFrom(ctx, pgx.Identifier{table}, columns, src)
 }
 
 // ServiceTx is a transaction as memberintel_service: routing, due work and runs of all tenants.
@@ -52,27 +59,19 @@ type OperatorTx struct{ pgx.Tx }
 
 // TenantTx runs fn in a transaction of the tenant, and commits when fn returns nil.
 func (db *DB) TenantTx(ctx context.Context, id tenant.ID, fn func(*TenantTx) error) error {
-	return db.SharedTx(ctx, func(tx *SharedTx) error { return tx.As(ctx, id, fn) })
+	return db.SharedTx(ctx, func(tx *SharedTx) error { return tx.As(id, fn) })
 }
 
-// SharedTx is one transaction that serves several tenants in turn: each statement runs under its own
-// tenant's policy.
-type SharedTx struct{ tx pgx.Tx }
-
-// SharedTx runs fn in a transaction that belongs to no tenant until As names one.
+// SharedTx runs fn in a transaction that belongs to no tenant until As or Each names one, and commits when fn
+// returns nil.
 func (db *DB) SharedTx(ctx context.Context, fn func(*SharedTx) error) error {
-	return inTx(ctx, lively{db.pool}, "", func(tx pgx.Tx) error { return fn(&SharedTx{tx: tx}) })
-}
-
-// As runs fn with the transaction set to the tenant.
-func (t *SharedTx) As(ctx context.Context, id tenant.ID, fn func(*TenantTx) error) error {
-	if id == (tenant.ID{}) {
-		return errors.New("postgres: a tenant transaction without a tenant")
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("postgres: acquire a connection: %w", err)
 	}
-	if _, err := t.tx.Exec(ctx, `SELECT set_config('app.tenant_id', $1, true)`, id.String()); err != nil {
-		return fmt.Errorf("postgres: set the tenant: %w", err)
-	}
-	return fn(&TenantTx{tx: t.tx, Tenant: id})
+	t := &SharedTx{conn: conn, pool: db.pool}
+	defer func() { t.conn.Release() }() // which may be another by then
+	return t.run(ctx, fn)
 }
 
 // ServiceTx runs fn as memberintel_service.
@@ -106,9 +105,7 @@ func (db *DB) Session(ctx context.Context, id tenant.ID, fn func(*Session) error
 
 // TenantTx runs fn in a transaction of the session's tenant.
 func (s *Session) TenantTx(ctx context.Context, fn func(*TenantTx) error) error {
-	return inTx(ctx, s.conn, "", func(tx pgx.Tx) error {
-		return (&SharedTx{tx: tx}).As(ctx, s.tenant, fn)
-	})
+	return (&SharedTx{conn: s.conn}).run(ctx, func(tx *SharedTx) error { return tx.As(s.tenant, fn) })
 }
 
 // lively is a pool that gets over a restart of PostgreSQL, after which all its idle connections are dead: the

@@ -21,6 +21,9 @@ type Work struct {
 	Quarantined []Quarantined
 	Checkpoints []Checkpoint
 	Deriving    warehouse.Deriving
+	// First queues reads that the pipeline needs and that the merge does not change; may be nil. Their results are
+	// there when Also runs.
+	First func(*postgres.TenantTx)
 	// Also writes what only the pipeline knows, such as its refetch list; may be nil. It runs last, knows
 	// what the merge did, and may run again when the transaction is retried.
 	Also func(context.Context, *postgres.TenantTx, warehouse.Result) error
@@ -58,8 +61,10 @@ func (r *Run) Commit(ctx context.Context, w Work) error {
 const maxTries = 5
 
 func (r *Run) commit(ctx context.Context, tx *postgres.TenantTx, w Work) error {
-	if err := r.mayGoOn(ctx, tx); err != nil {
-		return err
+	r.mayGoOn(tx)
+	keepQuarantined(tx, r.Connection, w.Quarantined)
+	if w.First != nil {
+		w.First(tx)
 	}
 	var result warehouse.Result
 	if w.Batch != nil && w.Batch.Len() > 0 {
@@ -68,10 +73,7 @@ func (r *Run) commit(ctx context.Context, tx *postgres.TenantTx, w Work) error {
 			return err
 		}
 	}
-	if err := keepQuarantined(ctx, tx, r.Connection, w.Quarantined); err != nil {
-		return err
-	}
-	if err := r.saveCheckpoints(ctx, tx, w.Checkpoints); err != nil {
+	if err := r.saveCheckpoints(tx, w.Checkpoints); err != nil {
 		return err
 	}
 	if w.Also != nil {
@@ -80,43 +82,37 @@ func (r *Run) commit(ctx context.Context, tx *postgres.TenantTx, w Work) error {
 	return nil
 }
 
-// mayGoOn holds the run's row, so that a takeover waits for this transaction while a heartbeat does not, and asks the guard and
-// whether the connection still stands.
-func (r *Run) mayGoOn(ctx context.Context, tx *postgres.TenantTx) error {
-	var one int
-	err := tx.QueryRow(ctx, `SELECT 1 FROM sync_run WHERE run_id = $1 AND lease_token = $2 AND status = 'running' FOR KEY SHARE`,
-		r.ID, r.token).Scan(&one)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return leaseLost()
-	}
-	if err != nil {
-		return fmt.Errorf("syncrun: check the lease: %w", err)
-	}
-	if err := guard.Check(ctx, tx, string(r.Connection.Pipeline)); err != nil {
-		return err
-	}
-	stands, err := r.ledger.Connections.Stands(ctx, tx, r.Connection.ID)
-	if err == nil && !stands {
-		return fault.New(fault.Stopped, "The connection was taken away while the sync ran.")
-	}
-	return err
+// mayGoOn lets the next round trip hold the run's row, so that a takeover waits for this transaction while a
+// heartbeat does not, and ask the guard and whether the connection still stands.
+func (r *Run) mayGoOn(tx *postgres.TenantTx) {
+	tx.Queue(`SELECT 1 FROM sync_run WHERE run_id = $1 AND lease_token = $2 AND status = 'running' FOR KEY SHARE`, r.ID, r.token).
+		QueryRow(func(row pgx.Row) error {
+			var one int
+			err := row.Scan(&one)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return leaseLost()
+			}
+			if err != nil {
+				return fmt.Errorf("syncrun: check the lease: %w", err)
+			}
+			return nil
+		})
+	guard.Require(tx, string(r.Connection.Pipeline))
+	r.ledger.Connections.RequireStands(tx, r.Connection.ID, fault.New(fault.Stopped, "The connection was taken away while the sync ran."))
 }
 
-func (r *Run) saveCheckpoints(ctx context.Context, tx *postgres.TenantTx, checkpoints []Checkpoint) error {
+func (r *Run) saveCheckpoints(tx *postgres.TenantTx, checkpoints []Checkpoint) error {
 	for _, c := range checkpoints {
 		position, err := json.Marshal(c.Position)
 		if err != nil {
 			return fmt.Errorf("syncrun: checkpoint %s: %w", c.Stream, err)
 		}
-		_, err = tx.Exec(ctx, `
+		tx.Queue(`
 			INSERT INTO sync_checkpoint AS k (tenant_id, run_id, stream, part, position, done, records)
 			VALUES ($1, $2, $3, $4, $5, $6, $7)
 			ON CONFLICT (run_id, stream, part) DO UPDATE
 			   SET position = excluded.position, done = excluded.done, records = k.records + excluded.records`,
 			tx.Tenant, r.ID, c.Stream, c.Part, position, c.Done, c.Records)
-		if err != nil {
-			return fmt.Errorf("syncrun: checkpoint %s: %w", c.Stream, err)
-		}
 	}
 	return nil
 }

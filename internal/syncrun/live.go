@@ -11,12 +11,14 @@ import (
 	"memberintel/internal/warehouse"
 )
 
-// CommitLive writes what a source pushed, in the caller's transaction, and counts it in the connection's
-// open live run. dataAsOf is zero when the push brought nothing new. There is no lease: the ordering rule alone decides between a push and a pull.
-func (l *Ledger) CommitLive(ctx context.Context, tx *postgres.TenantTx, c connection.Connection, dataAsOf time.Time, events int, w Work) (warehouse.Result, error) {
+// CommitLive writes what a source pushed, in the caller's transaction. There is no lease: the ordering rule alone
+// decides between a push and a pull. CountLive, behind it, counts the push.
+func (l *Ledger) CommitLive(ctx context.Context, tx *postgres.TenantTx, c connection.Connection, w Work) (warehouse.Result, error) {
 	var result warehouse.Result
-	if err := guard.Check(ctx, tx, string(c.Pipeline), "subsystem:webhooks"); err != nil {
-		return result, err
+	guard.Require(tx, string(c.Pipeline), guard.Webhooks)
+	keepQuarantined(tx, c, w.Quarantined)
+	if w.First != nil {
+		w.First(tx)
 	}
 	if w.Batch != nil && w.Batch.Len() > 0 {
 		var err error
@@ -24,33 +26,43 @@ func (l *Ledger) CommitLive(ctx context.Context, tx *postgres.TenantTx, c connec
 			return result, err
 		}
 	}
-	if err := keepQuarantined(ctx, tx, c, w.Quarantined); err != nil {
-		return result, err
-	}
 	if w.Also != nil {
-		if err := w.Also(ctx, tx, result); err != nil {
-			return result, err
-		}
+		return result, w.Also(ctx, tx, result)
 	}
-	records := 0
-	if w.Batch != nil {
-		records = w.Batch.Len()
-	}
+	return result, nil
+}
+
+// Push is what came with one or several deliveries.
+type Push struct {
+	Events      int
+	Records     int
+	Quarantined int
+	DataAsOf    time.Time // zero when nothing new came
+}
+
+// CountLive counts a push in the connection's open live run, at the end of the transaction: whoever pushes to the
+// same connection waits for that row until the commit.
+func (l *Ledger) CountLive(tx *postgres.TenantTx, c connection.Connection, p Push) {
 	var asOf *time.Time
-	if !dataAsOf.IsZero() {
-		asOf = &dataAsOf
+	if !p.DataAsOf.IsZero() {
+		asOf = &p.DataAsOf
 	}
-	_, err := tx.Exec(ctx, `
+	tx.Queue(`
 		INSERT INTO sync_run AS r (tenant_id, connection_id, pipeline_type, mode, records_processed, quarantined, events, data_as_of)
 		VALUES ($1, $2, $3, 'live', $4, $5, $6, $7)
 		ON CONFLICT (tenant_id, pipeline_type) WHERE status = 'running' AND mode = 'live' DO UPDATE
 		   SET records_processed = r.records_processed + excluded.records_processed, events = r.events + excluded.events,
 		       quarantined = r.quarantined + excluded.quarantined, data_as_of = greatest(r.data_as_of, excluded.data_as_of)`,
-		tx.Tenant, c.ID, c.Pipeline, records, len(w.Quarantined), events, asOf)
-	if err != nil {
-		return result, fmt.Errorf("syncrun: count the live run: %w", err)
+		tx.Tenant, c.ID, c.Pipeline, p.Records, p.Quarantined, p.Events, asOf)
+}
+
+// PushOf counts what the work brings.
+func PushOf(w Work, events int, dataAsOf time.Time) Push {
+	p := Push{Events: events, Quarantined: len(w.Quarantined), DataAsOf: dataAsOf}
+	if w.Batch != nil {
+		p.Records = w.Batch.Len()
 	}
-	return result, nil
+	return p
 }
 
 // EndLive closes the connection's live run, when it is disconnected.

@@ -25,9 +25,9 @@ type Quarantined struct {
 
 // keepQuarantined stores objects that were not understood. A later look at the same object replaces an
 // earlier one, since only the latest is worth another try.
-func keepQuarantined(ctx context.Context, tx *postgres.TenantTx, c connection.Connection, objects []Quarantined) error {
+func keepQuarantined(tx *postgres.TenantTx, c connection.Connection, objects []Quarantined) {
 	for _, q := range objects {
-		_, err := tx.Exec(ctx, `
+		tx.Queue(`
 			INSERT INTO quarantine AS k (tenant_id, connection_id, pipeline_type, stream, source_id, reason, raw,
 			                             api_version, event_id, fetched, observed_at, observed_until)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
@@ -38,11 +38,7 @@ func keepQuarantined(ctx context.Context, tx *postgres.TenantTx, c connection.Co
 			 WHERE excluded.observed_until >= k.observed_until`,
 			tx.Tenant, c.ID, c.Pipeline, q.Stream, q.SourceID, q.Reason, q.Raw, q.APIVersion, q.EventID,
 			q.Observed.Fetched, q.Observed.From, q.Observed.Until)
-		if err != nil {
-			return fmt.Errorf("syncrun: quarantine: %w", err)
-		}
 	}
-	return nil
 }
 
 // Held is an object in quarantine.
@@ -82,14 +78,15 @@ type Understood struct {
 	Settles          time.Time
 }
 
-// ReleaseQuarantine forgets the objects that have since been read well. It returns those that stay, because
-// the good reading may be the older one: what is read after Settles of theirs will tell.
-func ReleaseQuarantine(ctx context.Context, tx *postgres.TenantTx, id connection.ID, objects []Understood) ([]Understood, error) {
+// ReleaseQuarantine forgets, with the transaction's next round trip, the objects that have since been read
+// well. Then it calls stay with those that stay, because the good reading may be the older one: what is read
+// after Settles of theirs will tell.
+func ReleaseQuarantine(tx *postgres.TenantTx, id connection.ID, objects []Understood, stay func([]Understood)) {
 	streams, ids, until := make([]string, len(objects)), make([]string, len(objects)), make([]time.Time, len(objects))
 	for i, o := range objects {
 		streams[i], ids[i], until[i] = o.Stream, o.SourceID, o.Settles
 	}
-	rows, err := tx.Query(ctx, `
+	tx.Queue(`
 		WITH s AS (
 		    SELECT * FROM unnest($2::text[], $3::text[], $4::timestamptz[]) AS s (stream, source_id, until)
 		     WHERE EXISTS (SELECT FROM quarantine WHERE connection_id = $1)
@@ -99,15 +96,14 @@ func ReleaseQuarantine(ctx context.Context, tx *postgres.TenantTx, id connection
 		)
 		SELECT q.stream, q.source_id, q.observed_until FROM quarantine q JOIN s USING (stream, source_id)
 		 WHERE q.connection_id = $1 AND q.observed_until > s.until`,
-		id, streams, ids, until)
-	if err != nil {
-		return nil, fmt.Errorf("syncrun: release from quarantine: %w", err)
-	}
-	held, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Understood])
-	if err != nil {
-		return nil, fmt.Errorf("syncrun: release from quarantine: %w", err)
-	}
-	return held, nil
+		id, streams, ids, until).Query(func(rows pgx.Rows) error {
+		held, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Understood])
+		if err != nil {
+			return fmt.Errorf("syncrun: release from quarantine: %w", err)
+		}
+		stay(held)
+		return nil
+	})
 }
 
 // CountQuarantine returns how many objects of a connection are held.

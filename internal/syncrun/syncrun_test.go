@@ -358,8 +358,8 @@ func TestFreshness(t *testing.T) {
 	pgtest.SetNow(t, w.db, now.Add(49*time.Hour))
 	expect("past twice its cadence", "as of 01 11:59, success 01 12:00, last failed, stale true")
 	w.do(func(ctx context.Context, tx *postgres.TenantTx) error {
-		_, err := w.ledger.CommitLive(ctx, tx, w.conn, now.Add(48*time.Hour), 1, syncrun.Work{})
-		return err
+		w.ledger.CountLive(tx, w.conn, syncrun.Push{Events: 1, DataAsOf: now.Add(48 * time.Hour)})
+		return nil
 	})
 	expect("an event came, but the pull is late", "as of 03 12:00, success 01 12:00, last failed, stale true")
 	finish(syncrun.Incremental, syncrun.Outcome{DataAsOf: now.Add(49 * time.Hour), Problem: "half"}, nil)
@@ -375,8 +375,12 @@ func TestALiveRunTakesNoSlot(t *testing.T) {
 	run, ctx := w.begin(syncrun.Full)
 	live := func(events int) error {
 		return w.db.TenantTx(t.Context(), w.conn.TenantID, func(tx *postgres.TenantTx) error {
-			_, err := w.ledger.CommitLive(t.Context(), tx, w.conn, time.Now(), events, member(fmt.Sprint("live_", events), 1))
-			return err
+			work := member(fmt.Sprint("live_", events), 1)
+			if _, err := w.ledger.CommitLive(t.Context(), tx, w.conn, work); err != nil {
+				return err
+			}
+			w.ledger.CountLive(tx, w.conn, syncrun.PushOf(work, events, time.Now()))
+			return nil
 		})
 	}
 	for _, n := range []int{1, 2, 3} {
@@ -430,8 +434,13 @@ func TestQuarantineIsKeptListedAndReleased(t *testing.T) {
 		return syncrun.Understood{Stream: "charges", SourceID: id, Settles: object(id, s).Observed.Until}
 	}
 	w.do(func(ctx context.Context, tx *postgres.TenantTx) error {
-		_, err := syncrun.ReleaseQuarantine(ctx, tx, w.conn.ID, []syncrun.Understood{until("ch_1", 10), until("ch_2", 15), {Stream: "refunds", SourceID: ""}})
-		return err
+		syncrun.ReleaseQuarantine(tx, w.conn.ID, []syncrun.Understood{until("ch_1", 10), until("ch_2", 15), {Stream: "refunds", SourceID: ""}},
+			func(stay []syncrun.Understood) {
+				if len(stay) != 1 || stay[0].SourceID != "ch_2" {
+					t.Errorf("what stays: %v", stay)
+				}
+			})
+		return tx.Flush(ctx)
 	})
 	if diff := cmp.Diff([]string{"ch_2 raw at 20", " raw at 10"}, list()); diff != "" {
 		t.Errorf("after the release (-want +found)\n%s", diff)

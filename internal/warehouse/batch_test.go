@@ -77,7 +77,7 @@ func TestTenantsInOneTransactionKeepTheirOwnRows(t *testing.T) {
 		for id, content := range map[tenant.ID]string{w.tenant: "ours ", other.ID: "theirs "} {
 			b := many(100, 10, content)
 			b.Source = w.src
-			if err := shared.As(ctx, id, func(tx *postgres.TenantTx) error {
+			if err := shared.As(id, func(tx *postgres.TenantTx) error {
 				_, err := w.w.Apply(ctx, tx, b, warehouse.DeriveNow)
 				return err
 			}); err != nil {

@@ -33,24 +33,26 @@ var unknownMembersOfSQL string
 //go:embed derive_related.sql
 var deriveRelatedSQL string
 
+//go:embed derive_parents.sql
+var deriveParentsSQL string
+
+//go:embed members_of_gone.sql
+var membersOfGoneSQL string
+
 // deriveLock is the first key of the advisory locks that keep concurrent commits from deriving a column
 // from records that the other has not committed yet.
 const deriveLock = 0x6d69 // "mi"
 
-// lockMembers makes commits that touch the same member take turns, and keeps DeriveAll out. The locks are
-// the transaction's.
-func lockMembers(ctx context.Context, tx *postgres.TenantTx, ids []string) error {
+// lockMembers makes commits that touch the same member take turns, and keeps DeriveAll out, from the
+// transaction's next round trip on. The locks are the transaction's.
+func lockMembers(tx *postgres.TenantTx, ids []string) {
 	keys := make([]int32, 0, len(ids))
 	for _, id := range ids {
 		keys = append(keys, lockKey(tx, id))
 	}
 	slices.Sort(keys)
-	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock_shared($1, $2), (SELECT count(pg_advisory_xact_lock($1 + 1, k)) FROM unnest($3::int[]) k)`,
+	tx.Queue(`SELECT pg_advisory_xact_lock_shared($1, $2), (SELECT count(pg_advisory_xact_lock($1 + 1, k)) FROM unnest($3::int[]) k)`,
 		deriveLock, lockKey(tx, ""), slices.Compact(keys))
-	if err != nil {
-		return fmt.Errorf("warehouse: lock the members: %w", err)
-	}
-	return nil
 }
 
 // lockTenant keeps out the live commits of the tenant.
@@ -107,29 +109,20 @@ func MembersOf(b *canonical.Batch) []string {
 	return slices.Compact(ids)
 }
 
-// derive brings up to date what follows from the batch's records.
-func derive(ctx context.Context, tx *postgres.TenantTx, b *canonical.Batch) error {
-	ids := identityOf(tx.Tenant, b.Source)
-	related, err := membersOfGone(ctx, tx, ids, b)
-	if err != nil {
-		return err
-	}
-	related = append(related, MembersOf(b)...)
-	if len(b.Transactions)+len(b.Invoices)+len(b.Allocations) > 0 {
-		payments, err := relatedPayments(ctx, tx, ids, b)
-		if err != nil {
-			return err
-		}
-		if err := deriveLinks(ctx, tx, ids, payments); err != nil {
-			return err
-		}
-	}
-	return deriveMembers(ctx, tx, ids, related)
+// derive brings up to date what follows from the batch's records, once they are merged.
+func (m *merging) derive(b *canonical.Batch) {
+	m.deriveLinks(b)
+	members := MembersOf(b)
+	m.membersOfGone(b, func(others []string) {
+		lockMembers(m.tx, others)
+		m.deriveMembers(others)
+	})
+	m.deriveMembers(members)
 }
 
-// membersOfGone lists the members whose subscriptions and transactions the batch buries: a tombstone names
+// membersOfGone looks for the members whose subscriptions and transactions the batch buries: a tombstone names
 // nobody. They are locked late, so two commits may wait for each other in a circle, which PostgreSQL ends.
-func membersOfGone(ctx context.Context, tx *postgres.TenantTx, ids []any, b *canonical.Batch) ([]string, error) {
+func (m *merging) membersOfGone(b *canonical.Batch, then func([]string)) {
 	subscriptions, transactions, members := []string{}, []string{}, []string{}
 	for i := range b.Subscriptions {
 		if s := &b.Subscriptions[i]; s.Deleted != "" {
@@ -142,19 +135,13 @@ func membersOfGone(ctx context.Context, tx *postgres.TenantTx, ids []any, b *can
 		}
 	}
 	if len(subscriptions)+len(transactions) == 0 {
-		return members, nil
+		return
 	}
-	err := tx.QueryRow(ctx, `SELECT coalesce(array_agg(DISTINCT member_source_id), '{}') FROM (
-		SELECT member_source_id FROM subscriptions
-		 WHERE tenant_id = $1 AND source_platform = $2 AND source_account_id = $3 AND livemode = $4 AND source_id = ANY ($5::text[])
-		UNION ALL
-		SELECT member_source_id FROM transactions
-		 WHERE tenant_id = $1 AND source_platform = $2 AND source_account_id = $3 AND livemode = $4 AND source_id = ANY ($6::text[])
-		) AS m WHERE member_source_id IS NOT NULL`, append(ids[:4:4], subscriptions, transactions)...).Scan(&members)
-	if err != nil {
-		return nil, fmt.Errorf("warehouse: look for the members of what is gone: %w", err)
-	}
-	return members, lockMembers(ctx, tx, members)
+	m.query("members", membersOfGoneSQL, append(m.ids[:4:4], subscriptions, transactions), func(rows pgx.Rows) (err error) {
+		members, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	m.then(func() { then(members) })
 }
 
 // DeriveAll brings up to date every derived column of the source's records. It waits for the live commits
@@ -167,12 +154,12 @@ func (w *Warehouse) DeriveAll(ctx context.Context, tx *postgres.TenantTx, src ca
 	if _, err := tx.Exec(ctx, `SET LOCAL enable_nestloop = off`); err != nil {
 		return fmt.Errorf("warehouse: derive: %w", err)
 	}
-	ids := identityOf(tx.Tenant, src)
-	if err := deriveLinks(ctx, tx, ids, nil); err != nil {
-		return err
-	}
-	if err := deriveMembers(ctx, tx, ids, nil); err != nil {
-		return err
+	ids := append(identityOf(tx.Tenant, src), []string(nil))
+	for _, sql := range []string{deriveLinksSQL, deriveParentsSQL, deriveMembersSQL} {
+		// Planned anew, for the sizes that the tables have by now.
+		if _, err := tx.Exec(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, ids...)...); err != nil {
+			return fmt.Errorf("warehouse: derive: %w", err)
+		}
 	}
 	if _, err := tx.Exec(ctx, `SET LOCAL enable_nestloop = on`); err != nil {
 		return fmt.Errorf("warehouse: derive: %w", err)
@@ -180,29 +167,31 @@ func (w *Warehouse) DeriveAll(ctx context.Context, tx *postgres.TenantTx, src ca
 	return nil
 }
 
-// UnknownMembers returns those of ids, or with nil those that any record of the source names, that are no
-// member in the warehouse, not even a deleted one.
-func (w *Warehouse) UnknownMembers(ctx context.Context, tx *postgres.TenantTx, src canonical.Source, ids []string) ([]string, error) {
+// UnknownMembers finds, with the transaction's next round trip, those of ids, or with nil those that any record
+// of the source names, that are no member in the warehouse, not even a deleted one.
+func (w *Warehouse) UnknownMembers(tx *postgres.TenantTx, src canonical.Source, ids []string, found func([]string)) {
 	if ids != nil && len(ids) == 0 {
-		return nil, nil
+		return
 	}
 	sql := unknownMembersSQL
 	if ids != nil {
 		sql = unknownMembersOfSQL
 	}
-	rows, err := tx.Query(ctx, sql, planned(len(ids), append(identityOf(tx.Tenant, src), ids))...)
-	if err != nil {
-		return nil, fmt.Errorf("warehouse: look for members: %w", err)
-	}
-	unknown, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, fmt.Errorf("warehouse: look for members: %w", err)
-	}
-	return unknown, nil
+	tx.Queue(sql, append(identityOf(tx.Tenant, src), ids)...).Query(func(rows pgx.Rows) error {
+		unknown, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return fmt.Errorf("warehouse: look for members: %w", err)
+		}
+		found(unknown)
+		return nil
+	})
 }
 
-// relatedPayments lists the payments, refunds and disputes whose links the batch can change.
-func relatedPayments(ctx context.Context, tx *postgres.TenantTx, ids []any, b *canonical.Batch) ([]string, error) {
+// deriveLinks fills the links of the payments, refunds and disputes that the batch can change.
+func (m *merging) deriveLinks(b *canonical.Batch) {
+	if len(b.Transactions)+len(b.Invoices)+len(b.Allocations) == 0 {
+		return
+	}
 	transactions, invoices, allocations := []string{}, []string{}, []string{}
 	for i := range b.Transactions {
 		transactions = append(transactions, b.Transactions[i].SourceID)
@@ -213,77 +202,40 @@ func relatedPayments(ctx context.Context, tx *postgres.TenantTx, ids []any, b *c
 	for i := range b.Allocations {
 		allocations = append(allocations, b.Allocations[i].SourceID)
 	}
-	related := []string{}
-	err := tx.QueryRow(ctx, deriveRelatedSQL, append(ids[:4:4], transactions, invoices, allocations)...).Scan(&related)
-	if err != nil {
-		return nil, fmt.Errorf("warehouse: find the related payments: %w", err)
-	}
-	return related, nil
+	var related []string
+	m.query("transactions", deriveRelatedSQL, append(m.ids[:4:4], transactions, invoices, allocations), func(rows pgx.Rows) (err error) {
+		related, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	m.then(func() {
+		if len(related) > 0 {
+			m.tx.Queue(narrowed(deriveLinksSQL), append(m.ids[:4:4], related)...)
+			m.tx.Queue(narrowed(deriveParentsSQL), append(m.ids[:4:4], related)...)
+		}
+	})
 }
 
 // narrowed is the statement for those of $5 alone. A plan that must also serve "all" would not use an index.
 func narrowed(sql string) string { return strings.ReplaceAll(sql, "$5::text[] IS NULL OR ", "") }
 
-// deriveLinks fills the links of the payments; nil means all.
-func deriveLinks(ctx context.Context, tx *postgres.TenantTx, ids []any, payments []string) error {
-	if payments != nil && len(payments) == 0 {
-		return nil
-	}
-	for _, step := range []string{deriveLinksSQL, deriveParentsSQL} {
-		if payments != nil {
-			step = narrowed(step)
-		}
-		if _, err := tx.Exec(ctx, step, planned(rowsOf(payments), append(ids[:4:4], payments))...); err != nil {
-			return fmt.Errorf("warehouse: link the payments: %w", err)
-		}
-	}
-	return nil
-}
-
-// rowsOf is how many rows a list of ids stands for; nil is all.
-func rowsOf(ids []string) int {
-	if ids == nil {
-		return stageFrom
-	}
-	return len(ids)
-}
-
-//go:embed derive_parents.sql
-var deriveParentsSQL string
-
-// deriveMembers fills the status, plan and dates of the members; nil means all.
-func deriveMembers(ctx context.Context, tx *postgres.TenantTx, ids []any, members []string) error {
-	if members == nil {
-		if _, err := tx.Exec(ctx, deriveMembersSQL, planned(stageFrom, append(ids[:4:4], members))...); err != nil {
-			return fmt.Errorf("warehouse: derive the members' status: %w", err)
-		}
-		return nil
-	}
+// deriveMembers fills the status, plan and dates of the members.
+func (m *merging) deriveMembers(members []string) {
 	if len(members) == 0 {
-		return nil
+		return
 	}
-	found, err := tx.Query(ctx, deriveMembersOfSQL, planned(len(members), append(ids[:4:4], members))...)
-	if err != nil {
-		return fmt.Errorf("warehouse: derive the members' status: %w", err)
-	}
-	changed, err := pgx.CollectRows(found, pgx.RowToStructByPos[derived])
-	if err != nil {
-		return fmt.Errorf("warehouse: derive the members' status: %w", err)
-	}
-	if len(changed) == 0 {
-		return nil
-	}
-	// One statement a row, all in one round trip: with its whole key given, a row is always found by it.
-	b := &pgx.Batch{}
-	for _, d := range changed {
-		b.Queue(`UPDATE members SET membership_status = $6, plan_source_id = $7, access_until = $8, last_activity_at = $9
-			WHERE tenant_id = $1 AND source_platform = $2 AND source_account_id = $3 AND livemode = $4 AND source_id = $5`,
-			append(ids[:4:4], d.ID, d.Status, d.Plan, d.AccessUntil, d.LastActivityAt)...)
-	}
-	if err := tx.SendBatch(ctx, b).Close(); err != nil {
-		return fmt.Errorf("warehouse: write the members' status: %w", err)
-	}
-	return nil
+	var changed []derived
+	m.query("members", deriveMembersOfSQL, append(m.ids[:4:4], members), func(rows pgx.Rows) (err error) {
+		changed, err = pgx.CollectRows(rows, pgx.RowToStructByPos[derived])
+		return err
+	})
+	m.then(func() {
+		// One statement a row: with its whole key given, a row is always found by it.
+		for _, d := range changed {
+			m.tx.Queue(`UPDATE members SET membership_status = $6, plan_source_id = $7, access_until = $8, last_activity_at = $9
+				WHERE tenant_id = $1 AND source_platform = $2 AND source_account_id = $3 AND livemode = $4 AND source_id = $5`,
+				append(m.ids[:4:4], d.ID, d.Status, d.Plan, d.AccessUntil, d.LastActivityAt)...)
+		}
+	})
 }
 
 // derived is what follows for one member.

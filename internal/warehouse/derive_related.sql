@@ -26,7 +26,7 @@ WITH touched AS (
            WHERE t.tenant_id = $1 AND t.source_platform = $2 AND t.source_account_id = $3 AND t.livemode = $4
              AND t.kind = 'payment' AND t.invoice_source_id = ANY ($6::text[])
 )
-SELECT coalesce(array_agg(DISTINCT source_id), '{}') FROM (
+SELECT source_id FROM (
     SELECT source_id FROM payments
     UNION SELECT c.source_id
             FROM payments p

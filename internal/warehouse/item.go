@@ -3,6 +3,8 @@ package warehouse
 import (
 	_ "embed"
 
+	"github.com/jackc/pgx/v5"
+
 	"memberintel/internal/canonical"
 )
 
@@ -41,31 +43,26 @@ func (w *Warehouse) adoptItems(m *merging, subs []canonical.Subscription, writte
 		present = append(present, items[i].SourceID)
 	}
 	if len(items) > 0 {
-		_, err := m.tx.Exec(m.ctx, w.items.sql.adopt, append(m.ids[:4:4], w.items.arrays(items)...)...)
-		m.fail("subscription_items", err)
+		m.tx.Queue(w.items.sql.adopt, append(m.ids[:4:4], w.items.arrays(items)...)...)
 	}
-	w.keepHistory(m, parents, present)
+	m.keepHistory(parents, present)
 }
 
 // keepHistory buries the items of the parents that are not present, and appends to the history. Mostly there
 // is nothing to bury and nothing to close, which is found out by reading few rows.
-func (w *Warehouse) keepHistory(m *merging, parents, present []string) {
-	if m.err != nil {
-		return
-	}
+func (m *merging) keepHistory(parents, present []string) {
 	var changed, unknown int
-	m.fail("subscription_items", m.tx.QueryRow(m.ctx, itemCheckSQL, planned(len(parents), append(m.ids[:4:4], parents, present))...).Scan(&changed, &unknown))
-	switch {
-	case m.err != nil:
-	case changed > 0:
-		_, err := m.tx.Exec(m.ctx, itemGoneSQL, append(m.ids[:4:4], parents, present)...)
-		m.fail("subscription_items", err)
-		if m.err == nil {
-			_, err := m.tx.Exec(m.ctx, itemHistorySQL, append(m.ids[:4:4], parents)...)
-			m.fail("subscription_item_history", err)
+	m.query("subscription_items", itemCheckSQL, append(m.ids[:4:4], parents, present), func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&changed, &unknown}, func() error { return nil })
+		return err
+	})
+	m.then(func() {
+		switch {
+		case changed > 0:
+			m.tx.Queue(itemGoneSQL, append(m.ids[:4:4], parents, present)...)
+			m.tx.Queue(itemHistorySQL, append(m.ids[:4:4], parents)...)
+		case unknown > 0:
+			m.tx.Queue(itemFirstSQL, append(m.ids[:4:4], parents)...)
 		}
-	case unknown > 0:
-		_, err := m.tx.Exec(m.ctx, itemFirstSQL, planned(len(parents), append(m.ids[:4:4], parents))...)
-		m.fail("subscription_item_history", err)
-	}
+	})
 }

@@ -23,5 +23,5 @@ SELECT count(*) FILTER (WHERE i.deleted_at IS NULL AND (i.source_id <> ALL (coal
   LEFT JOIN LATERAL (
     SELECT * FROM subscription_item_history
      WHERE tenant_id = $1 AND source_platform = $2 AND source_account_id = $3 AND livemode = $4
-       AND item_source_id = i.source_id AND valid_to IS NULL OFFSET 0) h ON true
+       AND subscription_source_id = s.source_id AND item_source_id = i.source_id AND valid_to IS NULL OFFSET 0) h ON true
  WHERE i.source_platform = $2 AND i.source_account_id = $3 AND i.livemode = $4

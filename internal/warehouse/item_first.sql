@@ -21,7 +21,7 @@ SELECT $1::uuid, $2::text, $3::text, $4::boolean, i.source_id, s.source_id,
   LEFT JOIN LATERAL (
     SELECT true AS open FROM subscription_item_history
      WHERE tenant_id = $1 AND source_platform = $2 AND source_account_id = $3 AND livemode = $4
-       AND item_source_id = i.source_id AND valid_to IS NULL OFFSET 0) h ON true
+       AND subscription_source_id = s.source_id AND item_source_id = i.source_id AND valid_to IS NULL OFFSET 0) h ON true
  CROSS JOIN LATERAL (
     SELECT count(*) > 0 AS any_item
       FROM (SELECT source_platform, source_account_id, livemode FROM subscription_item_history

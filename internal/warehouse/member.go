@@ -8,7 +8,7 @@ import (
 
 func members() table[canonical.Member] {
 	type m = canonical.Member
-	return build(table[m]{name: "members", head: func(r *m) *canonical.Head { return &r.Head }, columns: []column[m]{
+	return build(table[m]{name: "members", initial: newMember(), head: func(r *m) *canonical.Head { return &r.Head }, columns: []column[m]{
 		text("email", func(r *m) *string { return r.Email }),
 		text("name", func(r *m) *string { return r.Name }),
 		text("phone", func(r *m) *string { return r.Phone }),
@@ -25,4 +25,12 @@ func members() table[canonical.Member] {
 		text("emergency_contact_name", func(r *m) *string { return r.EmergencyContactName }),
 		text("emergency_contact_phone", func(r *m) *string { return r.EmergencyContactPhone }),
 	}})
+}
+
+// newMember is what derive_members.sql comes to for a member of whom nothing else is known yet.
+func newMember() []initial {
+	return []initial{
+		{"membership_status", `left(coalesce(nullif(s.metadata::jsonb ->> 'membership_status', ''), 'none'), 64)`},
+		{"last_activity_at", "s.signup_at"},
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -64,10 +65,10 @@ type Ref struct{ Table, SourceID string }
 // in a circle; where they do, PostgreSQL aborts one and the caller tries again (postgres.Retryable).
 func (w *Warehouse) Apply(ctx context.Context, tx *postgres.TenantTx, b *canonical.Batch, deriving Deriving) (Result, error) {
 	m := merging{ctx: ctx, tx: tx, ids: identityOf(tx.Tenant, b.Source)}
+	// All statements of a commit read by key. A plan that was made while a table was small would read all of it.
+	tx.Queue(`SELECT set_config('enable_seqscan', 'off', true)`)
 	if deriving == DeriveNow {
-		if err := lockMembers(ctx, tx, contendedBy(b)); err != nil {
-			return Result{}, err
-		}
+		lockMembers(tx, contendedBy(b))
 	}
 	merge(&m, &w.members, b.Members)
 	mergeThen(&m, &w.subscriptions, b.Subscriptions, w.adoptItems)
@@ -76,25 +77,83 @@ func (w *Warehouse) Apply(ctx context.Context, tx *postgres.TenantTx, b *canonic
 	merge(&m, &w.transactions, b.Transactions)
 	merge(&m, &w.allocations, b.Allocations)
 	// Last, because many batches show the same few prices: whoever comes second waits for these rows.
-	merge(&m, &w.plans, b.Plans)
-	if m.err == nil && deriving == DeriveNow {
-		m.err = derive(ctx, tx, b)
+	mergePlans(&m, &w.plans, b.Plans)
+	if deriving == DeriveNow {
+		m.derive(b)
 	}
+	m.settle()
 	return m.result, m.err
 }
 
-// merging carries one Apply: after the first error the remaining steps do nothing.
+// merging carries one Apply. Its statements are queued as far as they do not depend on each other's results,
+// so that they take few round trips; what depends on a result is a step for after the next one. After the first
+// error the remaining steps do nothing.
 type merging struct {
 	ctx    context.Context
 	tx     *postgres.TenantTx
 	ids    []any
+	steps  []func()
+	ends   []func()
 	result Result
 	err    error
+}
+
+// then does step after the next round trip.
+func (m *merging) then(step func()) { m.steps = append(m.steps, step) }
+
+// round fetches the results of what is queued and takes the steps that waited for them.
+func (m *merging) round() {
+	steps := m.steps
+	m.steps = nil
+	if m.err == nil {
+		m.err = m.tx.Flush(m.ctx)
+	}
+	for _, step := range steps {
+		if m.err == nil {
+			step()
+		}
+	}
+}
+
+// settle goes on until nothing waits for a result. What is queued by then needs none.
+func (m *merging) settle() {
+	for len(m.steps) > 0 {
+		m.round()
+	}
+	for _, end := range m.ends {
+		end()
+	}
+	m.ends = nil
 }
 
 // merge writes one table's rows.
 func merge[T any](m *merging, t *table[T], rows []T) {
 	mergeThen(m, t, rows, func(*merging, []T, map[key]bool) {})
+}
+
+// mergePlans writes plans. Those that only stood in another record are merged only where they differ from what is
+// there: nearly always they do not, and many commits would wait for the same few rows.
+func mergePlans(m *merging, t *table[canonical.Plan], plans []canonical.Plan) {
+	var mentioned []canonical.Plan
+	for _, p := range plans {
+		if p.Mentioned {
+			mentioned = append(mentioned, p)
+		}
+	}
+	if m.err != nil || len(mentioned) == 0 {
+		merge(m, t, plans)
+		return
+	}
+	if _, ties := fold(t, mentioned); len(ties) > 0 {
+		merge(m, t, plans)
+		return
+	}
+	shown := latest(t, mentioned)
+	known := make(map[key]bool, len(shown))
+	m.collect(t.name, known, t.sql.known, append(m.ids[:4:4], t.arrays(shown)...))
+	m.then(func() {
+		merge(m, t, slices.DeleteFunc(slices.Clone(plans), func(p canonical.Plan) bool { return p.Mentioned && known[t.keyOf(&p)] }))
+	})
 }
 
 // mergeThen writes one table's rows, layer by layer, and does then with each layer and the keys that were
@@ -106,19 +165,32 @@ func mergeThen[T any](m *merging, t *table[T], rows []T, then func(*merging, []T
 	layers, ties := fold(t, rows)
 	m.result.Ties = append(m.result.Ties, ties...)
 	all := make(map[key]bool, len(rows))
-	for _, layer := range layers {
-		written := mergeLayer(m, t, layer)
-		then(m, layer, written)
-		maps.Copy(all, written)
+	m.ends = append(m.ends, func() {
+		for k := range all {
+			delete(m.result.Ignored, Ref{t.name, k.id})
+		}
+		m.result.Written += len(all)
+	})
+	for i, layer := range layers {
+		if i > 0 {
+			m.finish()
+		}
+		mergeLayer(m, t, layer, func(written map[key]bool) {
+			maps.Copy(all, written)
+			then(m, layer, written)
+		})
 	}
-	for k := range all {
-		delete(m.result.Ignored, Ref{t.name, k.id})
-	}
-	m.result.Written += len(all)
 }
 
-// mergeLayer writes rows of different identities and returns the keys that were written.
-func mergeLayer[T any](m *merging, t *table[T], rows []T) map[key]bool {
+// finish takes all steps, so that what comes next finds everything written.
+func (m *merging) finish() {
+	for len(m.steps) > 0 {
+		m.round()
+	}
+}
+
+// mergeLayer writes rows of different identities, and then has the keys that were written.
+func mergeLayer[T any](m *merging, t *table[T], rows []T, then func(written map[key]bool)) {
 	living, gone := split(t, rows)
 	written := make(map[key]bool, len(rows))
 	if len(living) >= stageFrom {
@@ -130,19 +202,12 @@ func mergeLayer[T any](m *merging, t *table[T], rows []T) map[key]bool {
 	if len(gone) > 0 {
 		m.collect(t.name, written, t.sql.bury, append(m.ids[:4:4], t.arrays(gone)...))
 	}
-	if len(written) < len(rows) {
-		findTies(m, t, rows, written)
-	}
-	return written
-}
-
-// planned has a statement about many rows planned anew, for the sizes that the tables have by now: a plan that
-// was made and kept while a table was small reads all of it.
-func planned(rows int, args []any) []any {
-	if rows < stageFrom {
-		return args
-	}
-	return append([]any{pgx.QueryExecModeDescribeExec}, args...)
+	m.then(func() {
+		then(written)
+		if len(written) < len(rows) {
+			findTies(m, t, rows, written)
+		}
+	})
 }
 
 func split[T any](t *table[T], rows []T) (living, gone []T) {
@@ -156,36 +221,35 @@ func split[T any](t *table[T], rows []T) (living, gone []T) {
 	return living, gone
 }
 
-// collect runs a statement that returns keys.
+// collect queues a statement that returns keys.
 func (m *merging) collect(table string, into map[key]bool, sql string, args []any) {
+	m.query(table, sql, args, func(rows pgx.Rows) error {
+		var k key
+		_, err := pgx.ForEachRow(rows, []any{&k.id, &k.variant}, func() error { into[k] = true; return nil })
+		return err
+	})
+}
+
+// query queues a statement and hands over its rows.
+func (m *merging) query(table, sql string, args []any, take func(pgx.Rows) error) {
 	if m.err != nil {
 		return
 	}
-	rows, err := m.tx.Query(m.ctx, sql, args...)
-	if err != nil {
-		m.fail(table, err)
-		return
-	}
-	var k key
-	_, err = pgx.ForEachRow(rows, []any{&k.id, &k.variant}, func() error { into[k] = true; return nil })
-	m.fail(table, err)
+	m.tx.Queue(sql, args...).Query(func(rows pgx.Rows) error {
+		if err := take(rows); err != nil {
+			return fmt.Errorf("warehouse: %s: %w", table, err)
+		}
+		return nil
+	})
 }
 
 // findTies asks about the rows that the merge left alone.
 func findTies[T any](m *merging, t *table[T], rows []T, written map[key]bool) {
-	if m.err != nil {
-		return
-	}
 	var left []T
 	for i := range rows {
 		if !written[t.keyOf(&rows[i])] {
 			left = append(left, rows[i])
 		}
-	}
-	found, err := m.tx.Query(m.ctx, t.sql.ties, append(m.ids[:4:4], t.arrays(left)...)...)
-	if err != nil {
-		m.fail(t.name, err)
-		return
 	}
 	if m.result.Ignored == nil {
 		m.result.Ignored = make(map[Ref]bool)
@@ -193,14 +257,17 @@ func findTies[T any](m *merging, t *table[T], rows []T, written map[key]bool) {
 	for i := range left {
 		m.result.Ignored[Ref{t.name, t.head(&left[i]).SourceID}] = true
 	}
-	var k key
-	var after time.Time
-	_, err = pgx.ForEachRow(found, []any{&k.id, &k.variant, &after}, func() error {
-		m.result.Ties = append(m.result.Ties, Tie{t.name, k.variant, k.id, after})
-		delete(m.result.Ignored, Ref{t.name, k.id})
-		return nil
+	m.query(t.name, t.sql.ties, append(m.ids[:4:4], t.arrays(left)...), func(found pgx.Rows) error {
+		var k key
+		var after time.Time
+		_, err := pgx.ForEachRow(found, []any{&k.id, &k.variant, &after}, func() error {
+			m.result.Ties = append(m.result.Ties, Tie{t.name, k.variant, k.id, after})
+			delete(m.result.Ignored, Ref{t.name, k.id})
+			return nil
+		})
+		return err
 	})
-	m.fail(t.name, err)
+	m.then(func() {}) // the caller wants to know
 }
 
 func (m *merging) stageRows(makeStage, stage string, columns []string, src pgx.CopyFromSource) error {

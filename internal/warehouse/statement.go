@@ -11,6 +11,7 @@ type statements struct {
 	merge, mergeStaged string // live rows; returns the keys that were written
 	bury               string // tombstones; returns the keys that were written
 	ties               string // of rows that were not written: those that may be newer and differ
+	known              string // the keys of live rows that say the same
 	adopt              string // rows whose parent was already decided on: written where they differ
 	makeStage          string
 	stage              string // the staging table's name
@@ -24,7 +25,7 @@ type statements struct {
 const identity = "tenant_id, source_platform, source_account_id, livemode"
 
 func generate[T any](t table[T], all []column[T]) statements {
-	g := generator{table: t.name, key: "source_id", variant: t.variant, reusable: t.reusable, stage: "stage_" + t.name}
+	g := generator{initial: t.initial, table: t.name, key: "source_id", variant: t.variant, reusable: t.reusable, stage: "stage_" + t.name}
 	if t.key != "" {
 		g.key += ", " + t.key
 	}
@@ -37,7 +38,7 @@ func generate[T any](t table[T], all []column[T]) statements {
 	}
 	return statements{
 		merge: g.merge(g.arrays()), mergeStaged: g.merge(g.stage), bury: g.bury(g.arrays()), ties: g.ties(g.arrays()),
-		adopt: g.adopt(g.arrays()), makeStage: g.makeStage(), stage: g.stage, sweep: g.sweep(),
+		known: g.known(g.arrays()), adopt: g.adopt(g.arrays()), makeStage: g.makeStage(), stage: g.stage, sweep: g.sweep(),
 		spool: g.spool(), compare: g.compare(), examine: g.examine(),
 	}
 }
@@ -53,6 +54,7 @@ type generator struct {
 	table, key, stage string
 	variant           string
 	reusable          bool
+	initial           []initial
 	incoming, types   []string
 	mapped            []mappedColumn
 }
@@ -125,14 +127,20 @@ func (g generator) source(from string) string {
 	return from
 }
 
-func (g generator) insert(from, deletedAt string) string {
-	return fmt.Sprintf("INSERT INTO %s AS t (%s, %s, deleted_at)\nSELECT $1::uuid, $2::text, $3::text, $4::boolean, %s, %s\n  FROM %s ORDER BY s.source_id\nON CONFLICT (%s, %s) DO UPDATE SET\n",
-		g.table, identity, strings.Join(g.incoming, ", "), g.selected(), deletedAt, g.source(from), identity, g.key)
+// insert begins an upsert; further columns are written to new rows alone.
+func (g generator) insert(from string, further ...initial) string {
+	var names, values string
+	for _, c := range further {
+		names += ", " + c.name
+		values += ", " + c.expression
+	}
+	return fmt.Sprintf("INSERT INTO %s AS t (%s, %s%s)\nSELECT $1::uuid, $2::text, $3::text, $4::boolean, %s%s\n  FROM %s ORDER BY s.source_id\nON CONFLICT (%s, %s) DO UPDATE SET\n",
+		g.table, identity, strings.Join(g.incoming, ", "), names, g.selected(), values, g.source(from), identity, g.key)
 }
 
 func (g generator) merge(from string) string {
 	var b strings.Builder
-	b.WriteString(g.insert(from, "NULL"))
+	b.WriteString(g.insert(from, g.initial...))
 	for _, c := range g.mapped {
 		if strings.Contains(g.key, c.name) {
 			continue
@@ -166,7 +174,7 @@ func (g generator) bury(from string) string {
 	if g.reusable {
 		told = fmt.Sprintf("t.deleted_at IS NULL AND %s", newer("excluded"))
 	}
-	return g.insert(from, "s.observed_at") + fmt.Sprintf(`    observed_at = greatest(t.observed_at, excluded.observed_at),
+	return g.insert(from, initial{"deleted_at", "s.observed_at"}) + fmt.Sprintf(`    observed_at = greatest(t.observed_at, excluded.observed_at),
     observed_until = greatest(t.observed_until, excluded.observed_until),
     last_event_id = coalesce(excluded.last_event_id, t.last_event_id),
     last_verified_at = memberintel_now(), synced_at = memberintel_now(),
@@ -190,6 +198,14 @@ func (g generator) ties(from string) string {
        WHEN t.delete_reason = 'event' THEN %s
        ELSE %s END`,
 		g.returning(), g.selected(), g.source(from), g.table, g.joined(), notOlder("s"), notOlder("s"), g.same("s"), relived, notOlder("s"))
+}
+
+// known reads without locking. What it finds may be read again later, which harms nobody.
+func (g generator) known(from string) string {
+	return fmt.Sprintf(`SELECT %s
+  FROM (SELECT %s FROM %s) s
+  JOIN %s t ON t.tenant_id = $1 AND t.source_platform = $2 AND t.source_account_id = $3 AND t.livemode = $4 AND %s
+ WHERE t.deleted_at IS NULL AND %s`, g.returning(), g.selected(), from, g.table, g.joined(), g.same("s"))
 }
 
 func (g generator) returning() string {
@@ -218,7 +234,7 @@ func (g generator) makeStage() string {
 // adopt writes rows that stand and fall with a parent whose order was decided before.
 func (g generator) adopt(from string) string {
 	var b strings.Builder
-	b.WriteString(g.insert(from, "NULL"))
+	b.WriteString(g.insert(from))
 	for _, c := range g.mapped {
 		fmt.Fprintf(&b, "    %s = excluded.%s,\n", c.name, c.name)
 	}

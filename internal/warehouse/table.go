@@ -22,6 +22,7 @@ type table[T any] struct {
 	reusable bool   // ids are chosen by people: a deleted one can live again
 	historic bool   // each state counts, also one that a later one of the same batch replaces
 	columns  []column[T]
+	initial  []initial // derived columns of a row that is new
 	head     func(*T) *canonical.Head
 	sql      statements
 }
@@ -37,6 +38,9 @@ type column[T any] struct {
 	keeper string
 	ours   bool // says what is known here, and nothing about the source: not compared with it
 }
+
+// initial is what a derived column most often is for a new row, over the incoming row s. It spares a second write.
+type initial struct{ name, expression string }
 
 func text[T any](name string, get func(*T) *string) column[T] {
 	return column[T]{name: name, typ: "text", value: func(r *T) any { return get(r) }}

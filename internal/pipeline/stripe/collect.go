@@ -30,8 +30,10 @@ type collector struct {
 	wants       []want
 	ledger      []entry
 	settled     []reading
-	passing     bool // a pass over everything: members may come later
-	again       bool // what is mapped comes out of quarantine itself
+	passing     bool                 // a pass over everything: members may come later
+	again       bool                 // what is mapped comes out of quarantine itself
+	held        []syncrun.Understood // what first found to stay in quarantine
+	strangers   []string             // members whom first did not find
 }
 
 // entry is a line of the event ledger.
@@ -146,7 +148,25 @@ func (d *collector) want(stream, id, reason string, after time.Time, delay time.
 // work is what the collector holds.
 func (d *collector) work() syncrun.Work {
 	batch := d.batch
-	return syncrun.Work{Batch: &batch, Quarantined: d.quarantined, Also: d.also}
+	return syncrun.Work{Batch: &batch, Quarantined: d.quarantined, First: d.first, Also: d.also}
+}
+
+// first asks for what the merge does not change: objects of the batch that are in quarantine, and members whom
+// the batch only names. Its own members are known after it.
+func (d *collector) first(tx *postgres.TenantTx) {
+	d.held, d.strangers = nil, nil
+	if len(d.understood) > 0 {
+		syncrun.ReleaseQuarantine(tx, d.c.ID, d.understood, func(held []syncrun.Understood) { d.held = held })
+	}
+	if d.passing {
+		return
+	}
+	arrived := map[string]bool{}
+	for i := range d.batch.Members {
+		arrived[d.batch.Members[i].SourceID] = true
+	}
+	named := slices.DeleteFunc(warehouse.MembersOf(&d.batch), func(id string) bool { return arrived[id] })
+	d.p.Ledger.Warehouse.UnknownMembers(tx, d.batch.Source, named, func(ids []string) { d.strangers = ids })
 }
 
 // also writes what only this pipeline knows, once the merge has said which records tied.
@@ -154,33 +174,23 @@ func (d *collector) also(ctx context.Context, tx *postgres.TenantTx, r result) e
 	if err := closeRefetch(ctx, tx, d.c, d.p.Connections, d.settled, d.p.Config.RefetchAfter/2); err != nil {
 		return err
 	}
+	if err := tx.Flush(ctx); err != nil { // a batch without records has not asked yet
+		return err
+	}
 	wants := slices.Clone(d.wants)
-	if len(d.understood) > 0 {
-		held, err := syncrun.ReleaseQuarantine(ctx, tx, d.c.ID, d.understood)
-		if err != nil {
-			return err
-		}
-		for _, h := range held {
-			wants = append(wants, want{h.Stream, h.SourceID, wantTie, h.Settles, d.p.Config.RefetchAfter})
-		}
+	for _, h := range d.held {
+		wants = append(wants, want{h.Stream, h.SourceID, wantTie, h.Settles, d.p.Config.RefetchAfter})
 	}
 	for _, tie := range r.Ties {
 		wants = append(wants, want{streamOfTie(tie), tie.SourceID, wantTie, tie.After, d.p.Config.RefetchAfter})
 	}
-	if !d.passing {
-		missing, err := d.p.Ledger.Warehouse.UnknownMembers(ctx, tx, d.batch.Source, warehouse.MembersOf(&d.batch))
-		if err != nil {
-			return err
-		}
-		wants = append(wants, wantMembers(missing)...)
-	}
-	if err := openRefetch(ctx, tx, d.c, d.p.Connections, wants); err != nil {
-		return err
-	}
+	wants = append(wants, wantMembers(d.strangers)...)
+	openRefetch(tx, d.c, d.p.Connections, wants)
 	for _, w := range wants {
 		d.p.Metrics.RefetchQueued(w.reason, 1)
 	}
-	return d.writeLedger(ctx, tx, r)
+	d.writeLedger(tx, r)
+	return nil
 }
 
 // streamOfTie names the stream of a record that tied.

@@ -2,6 +2,7 @@ package stripe
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -170,8 +171,11 @@ func (p *Pipeline) Deauthorize(ctx context.Context, c connection.Connection, at 
 		return err // Stripe delivers again
 	}
 	return p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
-		if current, err := p.Connections.Generation(ctx, tx, c.ID); err != nil || current != c.Generation {
-			return err // connected again since
+		p.Connections.Require(tx, c.ID, c.Generation, errOutdated)
+		if err := tx.Flush(ctx); errors.Is(err, errOutdated) {
+			return nil // connected again since
+		} else if err != nil {
+			return err
 		}
 		return p.disconnect(ctx, tx, c, "stripe", "The account withdrew its access at "+at.UTC().Format(time.RFC3339)+".")
 	})

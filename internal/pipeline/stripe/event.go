@@ -111,12 +111,12 @@ func (d *collector) follow(e Event, id string) {
 	d.want("subscriptions", *mapped.Batch.Invoices[0].SubscriptionSourceID, wantFollow, e.Created, 0)
 }
 
-// writeLedger writes the events' lines. An event that was there before keeps its line, unless the tenant's
+// writeLedger writes the events' lines, with the transaction's next round trip. An event that was there before keeps its line, unless the tenant's
 // plan kept it from being applied then.
-func (d *collector) writeLedger(ctx context.Context, tx *postgres.TenantTx, r result) error {
+func (d *collector) writeLedger(tx *postgres.TenantTx, r result) {
 	lines := d.ledger
 	if len(lines) == 0 {
-		return nil
+		return
 	}
 	tied := map[warehouse.Ref]bool{}
 	for _, t := range r.Ties {
@@ -136,17 +136,13 @@ func (d *collector) writeLedger(ctx context.Context, tx *postgres.TenantTx, r re
 		}
 		d.p.Metrics.EventProcessed(l.event.Type, outcomes[i])
 	}
-	_, err := tx.Exec(ctx, `
+	tx.Queue(`
 		INSERT INTO stripe_events_processed AS p (tenant_id, livemode, event_id, type, event_created, outcome)
 		SELECT DISTINCT ON (s.id) $1::uuid, $2::boolean, s.id, s.type, s.created, s.outcome
 		  FROM unnest($3::text[], $4::text[], $5::timestamptz[], $6::text[]) AS s (id, type, created, outcome) ORDER BY s.id
 		ON CONFLICT (tenant_id, livemode, event_id) DO UPDATE SET outcome = excluded.outcome, processed_at = excluded.processed_at
 		 WHERE p.outcome = 'skipped_plan' AND excluded.outcome <> 'skipped_plan'`,
 		tx.Tenant, d.c.Livemode, ids, types, created, outcomes)
-	if err != nil {
-		return fmt.Errorf("stripe: write the event ledger: %w", err)
-	}
-	return nil
 }
 
 // unseen returns those of the events whose effect is not in the warehouse yet.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -14,18 +13,20 @@ import (
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
 	"memberintel/internal/postgres"
+	"memberintel/internal/syncrun"
+	"memberintel/internal/tenant"
 )
 
 // Intake commits deliveries in groups: whoever arrives while a commit is under way waits for it and goes
 // with the next, so that the cost of a durable commit is shared. One transaction serves several tenants,
 // each statement under its own tenant's policy; a group that fails is tried again tenant by tenant and then
-// event by event, so that one poisonous event harms nobody else. A tenant's events always go to the same
-// committer: two that touch the same rows would only wait for each other. A tenant whose rows somebody else
-// holds gives way to the others; see lanes.
+// event by event, so that one poisonous event harms nobody else. While one
+// committer waits for the disk, the other one works; rows that both write are written last. A tenant whose rows
+// somebody else holds gives way to the others; see lanes.
 type Intake struct {
 	p       *Pipeline
 	doors   *doors
-	waiting [committers]chan *arrival
+	waiting chan *arrival
 	lanes   *lanes
 	closed  chan struct{}
 	workers sync.WaitGroup
@@ -53,11 +54,9 @@ var (
 
 // NewIntake starts the committers. Close ends them.
 func NewIntake(p *Pipeline) *Intake {
-	in := &Intake{p: p, doors: newDoors(p), lanes: newLanes(), closed: make(chan struct{})}
-	for i := range in.waiting {
-		in.waiting[i] = make(chan *arrival, 4*groupLimit)
-		in.workers.Add(1)
-		go in.work(in.waiting[i])
+	in := &Intake{p: p, doors: newDoors(p), waiting: make(chan *arrival, 4*groupLimit), lanes: newLanes(), closed: make(chan struct{})}
+	for range committers {
+		in.workers.Go(in.work)
 	}
 	return in
 }
@@ -73,7 +72,7 @@ func (in *Intake) Close() {
 func (in *Intake) submit(ctx context.Context, door *door, d *collector) error {
 	a := &arrival{door: door, d: d, done: make(chan error, 1)}
 	select {
-	case in.waiting[door.c.TenantID[0]%committers] <- a:
+	case in.waiting <- a:
 	case <-in.closed:
 		return errClosing
 	case <-ctx.Done():
@@ -92,14 +91,13 @@ func (in *Intake) submit(ctx context.Context, door *door, d *collector) error {
 	}
 }
 
-func (in *Intake) work(waiting <-chan *arrival) {
-	defer in.workers.Done()
+func (in *Intake) work() {
 	for {
 		select {
 		case <-in.closed:
 			return
-		case first := <-waiting:
-			if group := in.lanes.divert(gather(first, waiting)); len(group) > 0 {
+		case first := <-in.waiting:
+			if group := in.lanes.divert(gather(first, in.waiting)); len(group) > 0 {
 				in.commit(context.Background(), group, lockPatience)
 			}
 		}
@@ -186,53 +184,52 @@ func byConnection(group []*arrival) [][]*arrival {
 	})
 }
 
-// write commits the events of all connections in one transaction, connections in a fixed order. With an error
-// it returns at which of them it ended.
+// write commits the events of all connections in one transaction, connections in a fixed order, and counts them
+// last. With an error it returns at which of them it ended.
 func (in *Intake) write(ctx context.Context, group []*arrival, patience time.Duration) (at int, err error) {
 	parts := byConnection(group)
+	tenants := make([]tenant.ID, len(parts))
+	for i, part := range parts {
+		tenants[i] = part[0].door.c.TenantID
+	}
+	pushes := make([]syncrun.Push, len(parts))
 	err = postgres.Retry(3, func() error {
 		return in.p.DB.SharedTx(ctx, func(tx *postgres.SharedTx) error {
-			for i, part := range parts {
-				at = i
-				err := tx.As(ctx, part[0].door.c.TenantID, func(tx *postgres.TenantTx) error {
-					if i == 0 && patience > 0 {
-						if err := limitLocks(ctx, tx, patience); err != nil {
-							return err
-						}
-					}
-					return in.writePart(ctx, tx, part)
-				})
-				if err != nil {
-					return err
+			at, err = tx.Each(ctx, tenants, func(i int, tx *postgres.TenantTx) (err error) {
+				if i == 0 && patience > 0 {
+					limitLocks(tx, patience)
 				}
+				pushes[i], err = in.writePart(ctx, tx, parts[i])
+				return err
+			})
+			if err != nil {
+				return err
 			}
-			return nil
+			at, err = tx.Each(ctx, tenants, func(i int, tx *postgres.TenantTx) error {
+				in.p.Ledger.CountLive(tx, parts[i][0].door.c, pushes[i])
+				return tx.Flush(ctx)
+			})
+			return err
 		})
 	})
+	if errors.Is(err, errOutdated) {
+		in.doors.forget(parts[at][0].door.c.ID)
+	}
 	return at, err
 }
 
 // limitLocks bounds how long each statement of the transaction waits for a lock.
-func limitLocks(ctx context.Context, tx *postgres.TenantTx, patience time.Duration) error {
-	_, err := tx.Exec(ctx, `SELECT set_config('lock_timeout', $1, true)`, strconv.FormatInt(patience.Milliseconds(), 10))
-	if err != nil {
-		return fmt.Errorf("stripe: limit the wait for locks: %w", err)
-	}
-	return nil
+func limitLocks(tx *postgres.TenantTx, patience time.Duration) {
+	tx.Queue(`SELECT set_config('lock_timeout', $1, true)`, strconv.FormatInt(patience.Milliseconds(), 10))
 }
 
 // writePart writes one connection's events, unless its door has changed since they were read.
-func (in *Intake) writePart(ctx context.Context, tx *postgres.TenantTx, part []*arrival) error {
+func (in *Intake) writePart(ctx context.Context, tx *postgres.TenantTx, part []*arrival) (syncrun.Push, error) {
 	c := part[0].door.c
-	current, err := in.p.Connections.Generation(ctx, tx, c.ID)
-	if err != nil {
-		return err
-	}
 	merged := in.p.collect(c)
 	for _, a := range part {
-		if a.door.c.Generation != current {
-			in.doors.forget(c.ID)
-			return errOutdated
+		if a.door.c.Generation != c.Generation {
+			return syncrun.Push{}, errOutdated
 		}
 		merged.batch.Append(&a.d.batch)
 		merged.quarantined = append(merged.quarantined, a.d.quarantined...)
@@ -240,16 +237,20 @@ func (in *Intake) writePart(ctx context.Context, tx *postgres.TenantTx, part []*
 		merged.wants = append(merged.wants, a.d.wants...)
 		merged.ledger = append(merged.ledger, a.d.ledger...)
 	}
+	in.p.Connections.Require(tx, c.ID, c.Generation, errOutdated)
+	work := merged.work()
+	if _, err := in.p.Ledger.CommitLive(ctx, tx, c, work); err != nil {
+		return syncrun.Push{}, err
+	}
 	var asOf time.Time
 	if slices.ContainsFunc(merged.ledger, func(line entry) bool { return line.outcome == outcomeApplied }) {
 		asOf = in.p.Config.Now()
 	}
-	if _, err := in.p.Ledger.CommitLive(ctx, tx, c, asOf, len(part), merged.work()); err != nil {
-		return err
-	}
 	if len(merged.quarantined) > 0 {
 		reason := fault.New(fault.Schema, "%s", merged.quarantined[0].Reason)
-		return in.p.Connections.Failed(ctx, tx, c.ID, reason, false, connection.Outcome{})
+		if err := in.p.Connections.Failed(ctx, tx, c.ID, reason, false, connection.Outcome{}); err != nil {
+			return syncrun.Push{}, err
+		}
 	}
-	return nil
+	return syncrun.PushOf(work, len(part), asOf), nil
 }

@@ -255,6 +255,7 @@ func TestPlans(t *testing.T) {
 	wantSame(t, []any{tiered.AmountMinor, *tiered.BillingType, tiered.IntervalUnit}, []any{(*int64)(nil), "one_time", (*string)(nil)})
 
 	shown := mapOne(t, "subscriptions", fixture(t, "subscription")).Batch.Plans[0]
+	price.Mentioned = true
 	if diff := cmp.Diff(price, shown, withoutRaw, cmpopts.IgnoreFields(canonical.Head{}, "CreatedAt")); diff != "" {
 		t.Errorf("a price within a subscription differs from the price alone: %s", diff)
 	}

@@ -102,7 +102,9 @@ func (m *mapper) items() []canonical.SubscriptionItem {
 func (m *mapper) shownPrice(id string, price *object) {
 	head := m.head(bytesOf(price.raw))
 	head.SourceID, head.Reusable, head.Deleted = id, true, ""
-	m.out.Batch.Plans = append(m.out.Batch.Plans, m.plan(head, price))
+	plan := m.plan(head, price)
+	plan.Mentioned = true
+	m.out.Batch.Plans = append(m.out.Batch.Plans, plan)
 }
 
 // onlyItem is the one item of a subscription of the oldest shape. It has no id of its own, so it has the

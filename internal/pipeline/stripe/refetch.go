@@ -33,17 +33,17 @@ type due struct {
 	Attempts int
 }
 
-// openRefetch puts objects on the list.
-func openRefetch(ctx context.Context, tx *postgres.TenantTx, c connection.Connection, connections *connection.Store, wants []want) error {
+// openRefetch puts objects on the list, with the transaction's next round trip.
+func openRefetch(tx *postgres.TenantTx, c connection.Connection, connections *connection.Store, wants []want) {
 	if len(wants) == 0 {
-		return nil
+		return
 	}
 	n := len(wants)
 	streams, ids, reasons, after, delays := make([]string, n), make([]string, n), make([]string, n), make([]time.Time, n), make([]time.Duration, n)
 	for i, w := range wants {
 		streams[i], ids[i], reasons[i], after[i], delays[i] = w.stream, w.id, w.reason, w.after, w.delay
 	}
-	_, err := tx.Exec(ctx, `
+	tx.Queue(`
 		INSERT INTO stripe_refetch AS q (tenant_id, connection_id, stream, source_id, reason, after, due_at)
 		SELECT $1::uuid, $2::uuid, s.stream, s.id, min(s.reason), max(s.after), memberintel_now() + min(s.delay)
 		  FROM unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::interval[]) AS s (stream, id, reason, after, delay)
@@ -51,14 +51,7 @@ func openRefetch(ctx context.Context, tx *postgres.TenantTx, c connection.Connec
 		ON CONFLICT (connection_id, stream, source_id) DO UPDATE
 		   SET after = greatest(q.after, excluded.after), due_at = least(q.due_at, excluded.due_at)`,
 		tx.Tenant, c.ID, streams, ids, reasons, after, delays)
-	if err != nil {
-		return fmt.Errorf("stripe: write the refetch list: %w", err)
-	}
-	var at time.Time
-	if err := tx.QueryRow(ctx, `SELECT min(due_at) FROM stripe_refetch WHERE connection_id = $1`, c.ID).Scan(&at); err != nil {
-		return fmt.Errorf("stripe: read the refetch list: %w", err)
-	}
-	return connections.MarkRefetchDue(ctx, tx, c.ID, at)
+	connections.MarkRefetchDue(tx, c.ID, slices.Min(delays))
 }
 
 // closeRefetch takes objects off the list that were read clearly after the moment in doubt.

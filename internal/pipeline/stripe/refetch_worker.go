@@ -132,8 +132,11 @@ func (p *Pipeline) putOff(ctx context.Context, c connection.Connection, problem 
 func (p *Pipeline) commitLive(ctx context.Context, c connection.Connection, events int, w syncrun.Work) error {
 	return postgres.Retry(5, func() error {
 		return p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
-			_, err := p.Ledger.CommitLive(ctx, tx, c, time.Time{}, events, w)
-			return err
+			if _, err := p.Ledger.CommitLive(ctx, tx, c, w); err != nil {
+				return err
+			}
+			p.Ledger.CountLive(tx, c, syncrun.PushOf(w, events, time.Time{}))
+			return nil
 		})
 	})
 }

@@ -66,8 +66,8 @@ func (s *pass) sweepQuarantine(ctx context.Context, began time.Time) error {
 // unknownMembers are those whom only other records name: lists leave deleted customers out.
 func (s *pass) unknownMembers(ctx context.Context) (ids []string, err error) {
 	err = s.p.DB.TenantTx(ctx, s.c.TenantID, func(tx *postgres.TenantTx) error {
-		ids, err = s.p.Ledger.Warehouse.UnknownMembers(ctx, tx, source(s.c), nil)
-		return err
+		s.p.Ledger.Warehouse.UnknownMembers(tx, source(s.c), nil, func(unknown []string) { ids = unknown })
+		return tx.Flush(ctx)
 	})
 	return ids, err
 }
