@@ -19,7 +19,8 @@ import (
 
 // rawIngest is the shortest code that takes a signed event, writes the rows that the product writes, into the
 // product's tables with the product's indexes, and answers 200 after the commit: no policy, no order of
-// observations, no mapping to speak of, no quarantine, no switches, no derived columns.
+// observations, no mapping to speak of, no quarantine, no switches. What a member's row says of the subscription is
+// taken from the event at hand.
 type rawIngest struct {
 	tenants map[string]string // by path
 	waiting chan *rawEvent
@@ -75,7 +76,7 @@ func (in *rawIngest) work(ctx context.Context, pool *pgxpool.Pool) {
 }
 
 func rawWrite(ctx context.Context, pool *pgxpool.Pool, group []*rawEvent) error {
-	var ledger, members, subs, items, history rawRows
+	var ledger, members, subs, items, history, status rawRows
 	for _, e := range group {
 		top := gjson.ParseBytes(e.body)
 		o := top.Get("data.object")
@@ -101,6 +102,7 @@ func rawWrite(ctx context.Context, pool *pgxpool.Pool, group []*rawEvent) error 
 			o.Get("metadata").Raw, o.Get("start_date").Int()), plan...), period...)...)
 		items.add(append(append(append(head(item.Get("id").Str, item.Raw), id, o.Get("currency").Str, item.Get("quantity").Int(),
 			item.Get("price.unit_amount").Int()), plan...), period...)...)
+		status.add(e.tenant, o.Get("customer").Str, o.Get("status").Str, plan[0], period[1])
 		history.add(e.tenant, item.Get("id").Str, id, o.Get("customer").Str, plan[0], item.Get("quantity").Int(), o.Get("status").Str,
 			top.Get("created").Int(), item.Get("price.unit_amount").Int(), o.Get("currency").Str)
 	}
@@ -112,8 +114,8 @@ func rawWrite(ctx context.Context, pool *pgxpool.Pool, group []*rawEvent) error 
 	const upsert = ` ON CONFLICT (tenant_id, source_platform, source_account_id, livemode, source_id) DO UPDATE SET raw = excluded.raw,
 		observed_at = excluded.observed_at, observed_until = excluded.observed_until WHERE t.observed_until < excluded.observed_until`
 	members.insert(b, `INSERT INTO members AS t `+heads+`email, name, phone, currency, member_number, membership_type, preferred_court,
-		skill_level, emergency_contact_name, emergency_contact_phone, join_date, address, metadata, signup_at)`+values+
-		`f, g, h, i, j, k, l, m, n, o, p::date, q::jsonb, r::jsonb, to_timestamp(s) FROM %s`+upsert, "tttit"+"ttttttttttt"+"tti")
+		skill_level, emergency_contact_name, emergency_contact_phone, join_date, address, metadata, signup_at, membership_status, last_activity_at)`+values+
+		`f, g, h, i, j, k, l, m, n, o, p::date, q::jsonb, r::jsonb, to_timestamp(s), 'none', to_timestamp(s) FROM %s`+upsert, "tttit"+"ttttttttttt"+"tti")
 	subs.insert(b, `INSERT INTO subscriptions AS t `+heads+`member_source_id, status, native_status, currency, metadata, started_at,
 		plan_source_id, product_source_id, current_period_start, current_period_end, access_until)`+values+
 		`f, g, g, h, i::jsonb, to_timestamp(j), k, l, to_timestamp(m), to_timestamp(n), to_timestamp(n) FROM %s`+upsert, "tttit"+"ttttitt"+"ii")
@@ -124,6 +126,8 @@ func rawWrite(ctx context.Context, pool *pgxpool.Pool, group []*rawEvent) error 
 		subscription_source_id, member_source_id, plan_source_id, quantity, status, native_status, valid_from, mrr_numerator, currency, cause)
 		SELECT a::uuid, 'stripe', 'acct_bench', false, b, c, d, e, f, g, g, to_timestamp(h), i, j, 'first_seen' FROM %s
 		ON CONFLICT DO NOTHING`, "tttttitiit")
+	status.insert(b, `UPDATE members t SET membership_status = c, plan_source_id = d, access_until = to_timestamp(e) FROM %s
+		WHERE t.tenant_id = a::uuid AND t.source_platform = 'stripe' AND t.source_account_id = 'acct_bench' AND NOT t.livemode AND t.source_id = b`, "tttti")
 	tx, err := pool.Begin(ctx)
 	if err != nil {
 		return err
@@ -177,7 +181,8 @@ func startRaw(ctx context.Context, url string, tenants map[string]string, commit
 	if err != nil {
 		return "", nil, err
 	}
-	cfg.MaxConns = int32(committers) //nolint:gosec // a few
+	cfg.MaxConns = int32(committers)                       //nolint:gosec // a few
+	cfg.ConnConfig.RuntimeParams["enable_seqscan"] = "off" // as the product's commits have it
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return "", nil, err

@@ -160,8 +160,8 @@ func (s *server) statements(ctx context.Context, database string, events int) {
 		return
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	rows, err := conn.Query(ctx, `SELECT calls, total_exec_time * 1000, rows, regexp_replace(left(query, 400), '\s+', ' ', 'g')
-		FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY total_exec_time DESC LIMIT 30`)
+	rows, err := conn.Query(ctx, `SELECT calls, (total_exec_time + total_plan_time) * 1000, plans, regexp_replace(left(query, 400), '\s+', ' ', 'g')
+		FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY total_exec_time + total_plan_time DESC LIMIT 30`)
 	if err != nil {
 		return
 	}
@@ -169,7 +169,7 @@ func (s *server) statements(ctx context.Context, database string, events int) {
 	var us float64
 	var query string
 	_, _ = pgx.ForEachRow(rows, []any{&calls, &us, &n, &query}, func() error {
-		fmt.Printf("%8d calls %8.1f us an event %8.1f us a call %8d rows  %.150s\n", calls, us/float64(events), us/float64(calls), n, query)
+		fmt.Printf("%8d calls %8.1f us an event %8.1f us a call %8d plans  %.150s\n", calls, us/float64(events), us/float64(calls), n, query)
 		return nil
 	})
 }

@@ -98,7 +98,7 @@ func ingest(ctx context.Context, on *server, s settings, w way, load *child, ten
 				return err
 			}
 		}
-		if w.name == "memberintel" && s.statements {
+		if w.name != "one transaction an event" && s.statements {
 			if err := on.exec(ctx, database, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements", "SELECT pg_stat_statements_reset()"); err != nil {
 				return err
 			}
@@ -115,7 +115,7 @@ func ingest(ctx context.Context, on *server, s settings, w way, load *child, ten
 		if profiled {
 			pprof.StopCPUProfile()
 		}
-		if w.name == "memberintel" && s.statements {
+		if w.name != "one transaction an event" && s.statements {
 			on.statements(ctx, database, events)
 		}
 		var t told

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -43,10 +44,19 @@ type Process struct {
 // Main runs the program as this process and returns its exit code. The first Ctrl-C or SIGTERM ends the work
 // in an orderly way, the second kills.
 func Main() int {
+	collectLess(os.Getenv("GOGC"))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // from now on a signal does what it does by default
 	return Run(ctx, Process{Args: os.Args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
+}
+
+// collectLess lets the heap grow to three times what lives before it is collected, unless the environment says
+// otherwise. Little lives, a few megabytes; collecting at twice of it took a fifth of the processor's time.
+func collectLess(gogc string) {
+	if gogc == "" {
+		debug.SetGCPercent(200)
+	}
 }
 
 // Run runs one command to its end and returns its exit code. It starts no process but the embedded

@@ -36,7 +36,9 @@ type SharedTx struct {
 	begun   bool
 	current tenant.ID // whom the transaction is set to
 	waiting []queued
-	failed  tenant.ID // whose queued statement failed
+	set     map[string]string // settings that the transaction has, or has with the next round trip
+	unsent  []string          // names and values of those that wait
+	failed  tenant.ID         // whose queued statement failed
 }
 
 // As runs fn with the transaction set to the tenant.
@@ -54,6 +56,18 @@ func (t *TenantTx) Queue(sql string, args ...any) *pgx.QueuedQuery {
 	q := b.Queue(sql, args...)
 	t.shared.waiting = append(t.shared.waiting, queued{t.Tenant, q})
 	return q
+}
+
+// Set gives the whole transaction a setting of PostgreSQL, with the next round trip and before its statements.
+func (t *TenantTx) Set(name, value string) {
+	if t.shared.set[name] == value {
+		return
+	}
+	if t.shared.set == nil {
+		t.shared.set = map[string]string{}
+	}
+	t.shared.set[name] = value
+	t.shared.unsent = append(t.shared.unsent, name, value)
 }
 
 // Flush sends what is queued and handles the results. Within Each the other parts' statements go along.
@@ -224,12 +238,19 @@ func (t *SharedTx) send(ctx context.Context, b *pgx.Batch) error {
 	return begin()
 }
 
-// setTenant adds to b what makes the next statement the tenant's.
+// setTenant adds to b what makes the next statement the tenant's, and the settings that wait.
 func (t *SharedTx) setTenant(b *pgx.Batch, id tenant.ID) {
-	if t.current == id {
-		return
+	switch {
+	case len(t.unsent) > 0:
+		names, values := []string{"app.tenant_id"}, []string{id.String()}
+		for i := 0; i < len(t.unsent); i += 2 {
+			names, values = append(names, t.unsent[i]), append(values, t.unsent[i+1])
+		}
+		b.Queue(`SELECT set_config(s.name, s.value, true) FROM unnest($1::text[], $2::text[]) AS s (name, value)`, names, values)
+		t.unsent = nil
+	case t.current != id:
+		b.Queue(`SELECT set_config('app.tenant_id', $1, true)`, id.String())
 	}
-	b.Queue(`SELECT set_config('app.tenant_id', $1, true)`, id.String())
 	t.current = id
 }
 

@@ -11,9 +11,6 @@ import (
 //go:embed item_gone.sql
 var itemGoneSQL string
 
-//go:embed item_check.sql
-var itemCheckSQL string
-
 //go:embed item_first.sql
 var itemFirstSQL string
 
@@ -49,20 +46,17 @@ func (w *Warehouse) adoptItems(m *merging, subs []canonical.Subscription, writte
 }
 
 // keepHistory buries the items of the parents that are not present, and appends to the history. Mostly there
-// is nothing to bury and nothing to close, which is found out by reading few rows.
+// is nothing to bury and nothing to close, which opening the history of new items tells on the way.
 func (m *merging) keepHistory(parents, present []string) {
-	var changed, unknown int
-	m.query("subscription_items", itemCheckSQL, append(m.ids[:4:4], parents, present), func(rows pgx.Rows) error {
-		_, err := pgx.ForEachRow(rows, []any{&changed, &unknown}, func() error { return nil })
+	var changed int
+	m.query("subscription_item_history", itemFirstSQL, append(m.ids[:4:4], parents, present), func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&changed}, func() error { return nil })
 		return err
 	})
 	m.then(func() {
-		switch {
-		case changed > 0:
+		if changed > 0 {
 			m.tx.Queue(itemGoneSQL, append(m.ids[:4:4], parents, present)...)
 			m.tx.Queue(itemHistorySQL, append(m.ids[:4:4], parents)...)
-		case unknown > 0:
-			m.tx.Queue(itemFirstSQL, append(m.ids[:4:4], parents)...)
 		}
 	})
 }

@@ -66,7 +66,8 @@ type Ref struct{ Table, SourceID string }
 func (w *Warehouse) Apply(ctx context.Context, tx *postgres.TenantTx, b *canonical.Batch, deriving Deriving) (Result, error) {
 	m := merging{ctx: ctx, tx: tx, ids: identityOf(tx.Tenant, b.Source)}
 	// All statements of a commit read by key. A plan that was made while a table was small would read all of it.
-	tx.Queue(`SELECT set_config('enable_seqscan', 'off', true)`)
+	tx.Set("enable_seqscan", "off")
+	tx.Set("plan_cache_mode", "force_generic_plan")
 	if deriving == DeriveNow {
 		lockMembers(tx, contendedBy(b))
 	}

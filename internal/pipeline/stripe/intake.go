@@ -196,8 +196,8 @@ func (in *Intake) write(ctx context.Context, group []*arrival, patience time.Dur
 	err = postgres.Retry(3, func() error {
 		return in.p.DB.SharedTx(ctx, func(tx *postgres.SharedTx) error {
 			at, err = tx.Each(ctx, tenants, func(i int, tx *postgres.TenantTx) (err error) {
-				if i == 0 && patience > 0 {
-					limitLocks(tx, patience)
+				if patience > 0 { // how long each statement waits for a lock
+					tx.Set("lock_timeout", strconv.FormatInt(patience.Milliseconds(), 10))
 				}
 				pushes[i], err = in.writePart(ctx, tx, parts[i])
 				return err
@@ -216,11 +216,6 @@ func (in *Intake) write(ctx context.Context, group []*arrival, patience time.Dur
 		in.doors.forget(parts[at][0].door.c.ID)
 	}
 	return at, err
-}
-
-// limitLocks bounds how long each statement of the transaction waits for a lock.
-func limitLocks(tx *postgres.TenantTx, patience time.Duration) {
-	tx.Queue(`SELECT set_config('lock_timeout', $1, true)`, strconv.FormatInt(patience.Milliseconds(), 10))
 }
 
 // writePart writes one connection's events, unless its door has changed since they were read.

@@ -19,7 +19,7 @@ import (
 const (
 	maxDelivery = 1 << 20  // bytes of a delivery
 	maxInFlight = 32 << 20 // bytes of all deliveries that are being read or wait for their commit
-	firstRead   = 4 << 10  // bytes of room for a body at first; it doubles as the body comes
+	firstRead   = 16 << 10 // bytes of room for a body at first, at most; it doubles as the body comes
 
 	readPatience = 10 * time.Second // for a whole body to come
 	roomPatience = 5 * time.Second  // for room among the deliveries in flight
@@ -82,7 +82,7 @@ func (h *Webhooks) take(w http.ResponseWriter, r *http.Request, deliver func(con
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(readPatience)) // where there is none, the server's own stands
-	body, err := h.readBody(r.Context(), http.MaxBytesReader(w, r.Body, maxDelivery))
+	body, err := h.readBody(r.Context(), http.MaxBytesReader(w, r.Body, maxDelivery), r.ContentLength)
 	defer h.bytes.Release(int64(len(body)))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -104,9 +104,9 @@ func (h *Webhooks) take(w http.ResponseWriter, r *http.Request, deliver func(con
 var errFull = errors.New("stripe: too many deliveries are in flight")
 
 // readBody returns what could be read, with an error too. As many bytes as it returns are held in h.bytes:
-// what is announced and does not come takes no room from others.
-func (h *Webhooks) readBody(ctx context.Context, from io.Reader) ([]byte, error) {
-	body := make([]byte, 0, firstRead)
+// what is announced and does not come takes no room from others. announced is -1 when the sender did not say.
+func (h *Webhooks) readBody(ctx context.Context, from io.Reader, announced int64) ([]byte, error) {
+	body := make([]byte, 0, min(uint64(announced)+1, firstRead)) // one more, to meet the end without growing
 	for {
 		if len(body) == cap(body) {
 			body = slices.Grow(body, cap(body))
