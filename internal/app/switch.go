@@ -87,11 +87,11 @@ func (c *switchOnCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		err = h.db.OperatorTx(ctx, func(tx *postgres.OperatorTx) error { return guard.On(ctx, tx, name, c.Reason, actor, c.For) })
+		err = guard.Throw(ctx, h.db, name, c.Reason, actor, c.For)
 		if err != nil {
 			return err
 		}
-		p.answer(map[string]any{"name": name, "on": true}, line("%s is on: that work stops at its next commit.", name))
+		p.answer(map[string]any{"name": name, "on": true}, line("%s is on: nothing more of that work is written.", name))
 		return nil
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -31,15 +33,32 @@ func Check(ctx context.Context, tx *postgres.TenantTx, pipeline string, extra ..
 	return tx.Flush(ctx)
 }
 
-// Require asks as Check does, with the transaction's next round trip, which fails where Check would.
+// Require asks as Check does, with the transaction's next round trip, which fails where Check would. Until the
+// transaction ends, Throw of one of those switches waits for it. The locks are a statement of their own, because the
+// one that asks must see what was committed while it waited for them.
 func Require(tx *postgres.TenantTx, pipeline string, extra ...string) {
 	names := append([]string{All, "pipeline:" + pipeline, "tenant:" + tx.Tenant.String()}, extra...)
+	keys := make([]int32, len(names))
+	for i, name := range names {
+		keys[i] = lockKey(name)
+	}
+	slices.Sort(keys)
+	tx.Queue(`SELECT count(pg_advisory_xact_lock_shared($1, k)) FROM unnest($2::int[]) k`, switchLock, keys)
 	tx.Queue(`
 		SELECT name, reason, extract(epoch FROM expires_at - memberintel_now())::float8
 		  FROM switch
 		 WHERE name = ANY($1) AND (expires_at IS NULL OR expires_at > memberintel_now())
 		 ORDER BY expires_at DESC NULLS FIRST, name
 		 LIMIT 1`, names).QueryRow(stopped)
+}
+
+// switchLock is the first key of the advisory locks by which Throw waits for the commits under way.
+const switchLock = 0x7377 // "sw"
+
+func lockKey(name string) int32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name))
+	return int32(h.Sum32()) //nolint:gosec // a hash, any bits do
 }
 
 // stopped turns a thrown switch into a fault.

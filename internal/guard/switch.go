@@ -27,6 +27,25 @@ type Switch struct {
 	ExpiresAt *time.Time // nil: until somebody clears it
 }
 
+// Throw turns a switch on and waits for the commits under way that had asked before: when it returns, nothing more
+// is written of the work that it names. The wait cannot be starved, because new commits queue behind it. With an
+// error in the wait the switch is on all the same.
+func Throw(ctx context.Context, db *postgres.DB, name, reason, by string, lasting time.Duration) error {
+	err := db.OperatorTx(ctx, func(tx *postgres.OperatorTx) error { return On(ctx, tx, name, reason, by, lasting) })
+	if err != nil {
+		return err
+	}
+	stored, _, _ := subject(name)
+	err = db.OperatorTx(ctx, func(tx *postgres.OperatorTx) error {
+		_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, switchLock, lockKey(stored))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("guard: wait for the commits under way: %w", err)
+	}
+	return nil
+}
+
 // On throws a switch, which stops the work that it names; lasting is how long, 0 until it is cleared. One
 // that is on already takes the new reason and end, and keeps since when it is on. The act is audited: under
 // the tenant whose switch it is, else under audit.Everyone.

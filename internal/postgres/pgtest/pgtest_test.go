@@ -172,6 +172,15 @@ func TestManyProcessesShareOneTemplate(t *testing.T) {
 	if templates != 1 || left != 0 {
 		t.Errorf("%d templates, %d databases of ended processes", templates, left)
 	}
+	if _, err := c.admin.Exec(t.Context(), `ALTER DATABASE `+c.template+` WITH IS_TEMPLATE false`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.admin.Exec(t.Context(), `DROP DATABASE `+c.template); err != nil { // as others with newer schemas do
+		t.Fatal(err)
+	}
+	if _, err := c.clone(t.Context()); err != nil {
+		t.Errorf("without its template: %v", err)
+	}
 }
 
 func TestBrokenClusterIsRebuilt(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sys/unix"
 
@@ -75,10 +76,19 @@ func (c *cluster) alone(ctx context.Context, fn func(*pgxpool.Conn) error) error
 }
 
 // clone copies the template. The name holds this process's number, so that
-// later processes can tell an abandoned database.
+// later processes can tell an abandoned database. Where more versions of the schema are tested side by side
+// than are kept, the template may have been cleared away, and is made again.
 func (c *cluster) clone(ctx context.Context) (string, error) {
 	name := testPrefix + strconv.Itoa(os.Getpid()) + "_" + strings.ToLower(rand.Text()[:10])
-	_, err := c.admin.Exec(ctx, `CREATE DATABASE `+name+` TEMPLATE `+c.template+` STRATEGY FILE_COPY OWNER `+postgres.OwnerRole)
+	create := `CREATE DATABASE ` + name + ` TEMPLATE ` + c.template + ` STRATEGY FILE_COPY OWNER ` + postgres.OwnerRole
+	_, err := c.admin.Exec(ctx, create)
+	var missing *pgconn.PgError
+	if errors.As(err, &missing) && missing.Code == "3D000" {
+		if err := c.makeTemplate(ctx); err != nil {
+			return name, err
+		}
+		_, err = c.admin.Exec(ctx, create)
+	}
 	return name, err
 }
 
