@@ -77,9 +77,10 @@ func (s *pass) backfill(ctx context.Context, began time.Time) (complete map[stri
 	return q.complete(), nil
 }
 
-// readSpan reads one span to its end, a page and a commit at a time.
+// readSpan reads one span to its end, a page and a commit at a time. Where the object that a page was to follow
+// is gone, the span is read again from its beginning, a few times at most.
 func (s *pass) readSpan(ctx context.Context, q *spanQueue, part span) error {
-	for {
+	for restarts := 0; ; {
 		page, err := s.client.List(ctx, part.stream.Path, part.query())
 		switch {
 		case fault.Is(err, fault.NotPermitted):
@@ -87,7 +88,10 @@ func (s *pass) readSpan(ctx context.Context, q *spanQueue, part span) error {
 			s.p.Log.WarnContext(ctx, "a list may not be read", "stream", part.stream.Name, "error", err)
 			return nil // without a checkpoint: a resumed run asks again
 		case fault.Is(err, fault.BadCursor):
-			part.After = "" // the object was deleted meanwhile: this span starts again
+			if restarts++; restarts > maxRestarts {
+				return losesItsPlace(err, part.stream.Path)
+			}
+			part.After = ""
 			continue
 		case err != nil:
 			return err
@@ -113,6 +117,12 @@ func (s *pass) readSpan(ctx context.Context, q *spanQueue, part span) error {
 			return nil
 		}
 	}
+}
+
+// losesItsPlace is about a list that cannot be read to its end because of what Stripe says of its cursors.
+func losesItsPlace(cause error, path string) error {
+	return fault.Wrap(fault.Unavailable, cause, "Stripe's list %s lost its place %d times: each time the object after which it was to go on "+
+		"was gone. What was read is kept, and the next sync goes on from there.", path, maxRestarts+1)
 }
 
 // readPage maps a page's objects; those whose nested list was cut off are completed first.

@@ -1,6 +1,8 @@
 package stripe
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -118,6 +120,27 @@ func TestARefusedRefetchIsKeptAndTold(t *testing.T) {
 	if got := w.current(w.c); got.State != connection.Degraded {
 		t.Errorf("the connection is %s, want degraded", got.State)
 	}
+}
+
+// A list that forgets its place on every page must not keep a pass busy for ever.
+func TestAPassGivesUpAListThatLosesItsPlaceEachTime(t *testing.T) {
+	w := newWorld(t)
+	for i := range 230 {
+		w.account.CreateCustomer(simstripe.CustomerParams{Name: fmt.Sprint("Member ", i)})
+	}
+	w.sim.Advance(time.Minute)
+	remove := w.account.Fault(simstripe.Fault{Kind: simstripe.CursorGone, Endpoint: "/v1/customers"})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // a pass without an end would not heed the fault
+	defer cancel()
+	report, err := w.p.Sync(ctx, w.c, "", nil)
+	if report.Status != syncrun.Failed || report.ErrorMessage == nil || !strings.Contains(*report.ErrorMessage, "/v1/customers") {
+		t.Fatalf("the pass %s: %v", report.Status, err)
+	}
+	remove()
+	if report := w.sync(""); report.Status != syncrun.Succeeded {
+		t.Fatalf("the next pass %s: %v", report.Status, report.ErrorMessage)
+	}
+	w.mustEqual(w.c)
 }
 
 func TestQuarantineEndsWithTheObject(t *testing.T) {
