@@ -324,7 +324,7 @@ func (q *spanQueue) refuse(stream Stream) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.refused[stream.Name] = true
-	q.pass.missed = append(q.pass.missed, stream.Name+" ("+stream.Permission+")")
+	q.pass.missed = append(q.pass.missed, stream.lack())
 }
 
 func (q *spanQueue) complete() map[string]bool {

@@ -112,6 +112,9 @@ func StreamOf(object string) (Stream, bool) {
 	return StreamNamed(object + "s")
 }
 
+// lack names the stream and the permission without which it cannot be read.
+func (s Stream) lack() string { return s.Name + " (" + s.Permission + ")" }
+
 // Fetch returns the path and the parameters that retrieve one object. Ids that people choose may hold what a
 // path may not, so they are escaped.
 func (s Stream) Fetch(id string) (path string, query url.Values) {

@@ -47,7 +47,8 @@ func (v Verdict) Drift() bool { return len(v.Missing)+len(v.Extra)+len(v.Differe
 
 // Verify reads every listed object of the source and compares it with the warehouse. What differs is looked
 // up once more, by a reading that lies past the margin of both sides, and counts only if it still differs:
-// live traffic is no drift. With repair what was looked up is written.
+// live traffic is no drift. With repair what was looked up is written. What the key may not read is left out, and
+// the verdict is partial and names it.
 func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, repair bool, watch func(*syncrun.Run)) (Verdict, error) {
 	verdict := Verdict{Missing: []Named{}, Extra: []Named{}, Different: []Differing{}, Status: syncrun.Failed}
 	client, err := p.client(ctx, c)
@@ -133,7 +134,7 @@ func (v *verification) spool(ctx context.Context, comparison *warehouse.Comparis
 	v.refused = map[string]bool{}
 	for stream := range refused {
 		v.refused[stream.Name] = true
-		v.missed = append(v.missed, stream.Name+" ("+stream.Permission+")")
+		v.missed = append(v.missed, stream.lack())
 	}
 	return errors.Join(readErr, err)
 }

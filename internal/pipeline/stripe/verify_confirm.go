@@ -7,12 +7,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"memberintel/internal/canonical"
+	"memberintel/internal/fault"
 	"memberintel/internal/postgres"
 	"memberintel/internal/warehouse"
 )
 
 // confirm looks suspects up, side by side, until the reading of each lies past the margin of its stored row,
-// and then believes it. All wait together between two looks.
+// and then believes it. All wait together between two looks. Of what the key may not read nobody can say.
 func (v *verification) confirm(ctx context.Context, session *postgres.Session, suspects []warehouse.Suspect) error {
 	suspects = slices.DeleteFunc(suspects, func(s warehouse.Suspect) bool {
 		stream, _ := objectOf(s)
@@ -25,6 +26,10 @@ func (v *verification) confirm(ctx context.Context, session *postgres.Session, s
 		}
 		var doubtful []warehouse.Suspect
 		for i, s := range suspects {
+			if fault.Is(looks[i].err, fault.NotPermitted) {
+				v.forbid(looks[i].stream)
+				continue
+			}
 			settled, err := v.judge(ctx, session, s, looks[i], attempt)
 			if err != nil {
 				return err
@@ -59,10 +64,21 @@ func (v *verification) lookUpSuspects(ctx context.Context, suspects []warehouse.
 		group.Go(func() error {
 			stream, id := objectOf(s)
 			looks[i] = v.p.lookUp(ctx, v.client, stream, id)
+			if fault.Is(looks[i].err, fault.NotPermitted) {
+				return nil
+			}
 			return looks[i].err
 		})
 	}
 	return looks, group.Wait()
+}
+
+// forbid notes that objects of a stream may not be read. A stream without a listing is not asked for again.
+func (v *verification) forbid(stream Stream) {
+	if !slices.Contains(v.missed, stream.lack()) {
+		v.missed = append(v.missed, stream.lack())
+	}
+	v.refused[stream.Name] = v.refused[stream.Name] || len(stream.Variants) == 0
 }
 
 // judge holds one look against the row. It is not settled while they differ and a later look may tell more.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -199,4 +200,52 @@ func TestVerifyBesideAFullPassLeavesDerivedColumnsAlone(t *testing.T) {
 	if verdict, err = w.p.Verify(t.Context(), w.current(w.c), false, nil); err != nil || !verdict.Drift() {
 		t.Errorf("after it: %+v, %v", verdict, err)
 	}
+}
+
+// A key that has lost a permission leaves its streams unverified and the others verified: no error, and no drift
+// that nobody has seen.
+func TestVerifyGoesOnPastWhatTheKeyMayNotRead(t *testing.T) {
+	w := newWorld(t)
+	w.account.Club(7, 12, 4)
+	w.sim.Advance(time.Minute)
+	w.sync("")
+	w.owner(`UPDATE members SET name = 'Somebody' WHERE source_id = (SELECT min(source_id) FROM members)`)
+	w.sim.Advance(time.Minute)
+	for name, c := range map[string]struct{ prefix, told string }{
+		"invoices and their payments": {"/v1/invoice", "invoices (Invoices: Read); invoice_payments (Invoices: Read)"},
+		"payments alone":              {"/v1/invoice_payments", "invoice_payments (Invoices: Read)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.prefix == "/v1/invoice_payments" { // drift that only a look-up there can judge
+				w.owner(`UPDATE payment_allocations SET amount_minor = 1 WHERE source_id = (SELECT min(source_id) FROM payment_allocations)`)
+			}
+			w.refuse(c.prefix)
+			var asked atomic.Int64
+			w.p.HTTP = &http.Client{Transport: counting{"/v1/invoice_payments/", &asked}}
+			verdict, err := w.p.Verify(t.Context(), w.current(w.c), false, nil)
+			w.must(err)
+			if verdict.Status != syncrun.Partial || verdict.Problem == nil || !strings.Contains(*verdict.Problem, "may not read "+c.told+".") {
+				t.Errorf("the verdict is %s: %v", verdict.Status, verdict.Problem)
+			}
+			if len(verdict.Missing)+len(verdict.Extra) != 0 || len(verdict.Different) != 1 || verdict.Different[0].Stream != "customers" {
+				t.Errorf("found %+v", verdict)
+			}
+			if asked.Load() > suspectPage {
+				t.Errorf("%d payments were asked for, one by one, though the first answer told that none may be read", asked.Load())
+			}
+		})
+	}
+}
+
+// counting counts the requests whose path begins with prefix.
+type counting struct {
+	prefix string
+	n      *atomic.Int64
+}
+
+func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.URL.Path, c.prefix) {
+		c.n.Add(1)
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }
