@@ -21,7 +21,7 @@ func TestOfficialFixturesAreMappedOrRefusedWithASentence(t *testing.T) {
 			`expected one of open, paid, canceled.`,
 	}
 	for name, raw := range fixtures(t) {
-		stream, known := StreamOf(strings.TrimPrefix(name, "deleted_"))
+		stream, known := StreamNamed(strings.TrimPrefix(name, "deleted_") + "s")
 		if !known {
 			continue
 		}
@@ -181,7 +181,7 @@ func TestStripesLibraryReadsTheSame(t *testing.T) {
 func BenchmarkMap(b *testing.B) {
 	for _, name := range []string{"customer", "subscription", "invoice", "charge", "payment_intent"} {
 		raw := fixture(b, name)
-		stream, _ := StreamOf(name)
+		stream, _ := StreamNamed(name + "s")
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(raw)))
 			b.ReportAllocs()

@@ -209,7 +209,7 @@ func FuzzMap(f *testing.F) {
 	}
 	names = append(names, "invoice_payments")
 	for name, raw := range fixtures(f) {
-		stream, _ := StreamOf(strings.TrimPrefix(name, "deleted_"))
+		stream, _ := StreamNamed(strings.TrimPrefix(name, "deleted_") + "s")
 		for i := range names {
 			if names[i] == stream.Name {
 				f.Add(uint8(i), []byte(raw))

@@ -1,9 +1,6 @@
 package stripe
 
-import (
-	"net/url"
-	"strings"
-)
+import "net/url"
 
 // Stream is one kind of Stripe object that is mirrored: where it is listed and fetched, and what a key must
 // be allowed to read for it.
@@ -102,14 +99,6 @@ func settled(s Stream) Stream {
 	s.Variants = []Variant{{Query: url.Values{"expand[]": {"data.balance_transaction"}}}}
 	s.Expand = []string{"balance_transaction"}
 	return s
-}
-
-// StreamOf returns the stream of an object's own name, such as customer, and whether there is one.
-func StreamOf(object string) (Stream, bool) {
-	if strings.HasSuffix(object, "s") {
-		return Stream{}, false
-	}
-	return StreamNamed(object + "s")
 }
 
 // lack names the stream and the permission without which it cannot be read.

@@ -50,18 +50,17 @@ func TestNoEventOfAMirroredFamilyIsForgotten(t *testing.T) {
 	}
 }
 
-func TestStreamsCanBeFoundByNameAndByObject(t *testing.T) {
+func TestStreamsCanBeFoundByName(t *testing.T) {
 	for _, s := range Streams() {
-		byObject, ok := StreamOf(s.Object)
-		if !ok || byObject.Name != s.Name || s.Path != "/v1/"+s.Name || len(s.Variants) == 0 || !strings.HasSuffix(s.Permission, ": Read") {
+		if s.Name != s.Object+"s" || s.Path != "/v1/"+s.Name || len(s.Variants) == 0 || !strings.HasSuffix(s.Permission, ": Read") {
 			t.Errorf("%+v", s)
 		}
 	}
-	if s, ok := StreamOf("invoice_payment"); !ok || len(s.Variants) != 0 {
+	if s, ok := StreamNamed("invoice_payments"); !ok || s.Object != "invoice_payment" || len(s.Variants) != 0 {
 		t.Errorf("%+v", s)
 	}
-	for _, name := range []string{"", "payout", "customers"} {
-		if s, ok := StreamOf(name); ok {
+	for _, name := range []string{"", "payouts", "customer"} {
+		if s, ok := StreamNamed(name); ok {
 			t.Errorf("%q gave %+v", name, s)
 		}
 	}
