@@ -206,7 +206,7 @@ func (s *pass) queue(ctx context.Context, began time.Time) (*spanQueue, error) {
 		}
 		q.read += k.Records
 		q.parts[k.Stream] = max(q.parts[k.Stream], k.Part+1)
-		part := span{stream: stream, part: k.Part}
+		part := span{stream: stream.at(s.p.Config.APIVersion), part: k.Part}
 		if err := json.Unmarshal(k.Position, &part); err != nil {
 			return nil, fmt.Errorf("stripe: checkpoint of %s: %w", k.Stream, err)
 		}
@@ -225,7 +225,7 @@ func (s *pass) queue(ctx context.Context, began time.Time) (*spanQueue, error) {
 				continue
 			}
 			q.waiting = append(q.waiting, span{
-				stream: stream, part: q.nextPart(stream.Name), Variant: v.Name, To: to, Start: to,
+				stream: stream.at(s.p.Config.APIVersion), part: q.nextPart(stream.Name), Variant: v.Name, To: to, Start: to,
 			})
 		}
 	}

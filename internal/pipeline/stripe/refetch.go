@@ -203,6 +203,7 @@ func (p *Pipeline) lookUp(ctx context.Context, client *Client, streamName, id st
 	if !ok {
 		return look{err: fmt.Errorf("stripe: no stream %q", streamName)}
 	}
+	stream = stream.at(p.Config.APIVersion)
 	l := look{stream: stream, id: id}
 	path, query := stream.Fetch(id)
 	o, err := client.Get(ctx, path, query)

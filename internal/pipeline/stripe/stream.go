@@ -101,6 +101,20 @@ func settled(s Stream) Stream {
 	return s
 }
 
+// at returns the stream as a version of the API knows it.
+func (s Stream) at(version string) Stream {
+	if s.Name == "invoices" && !showsPayments(version) {
+		s.Variants, s.Expand = []Variant{{}}, nil
+		s.Nested, s.NestedPath, s.NestedKey = "", "", ""
+	}
+	return s
+}
+
+// showsPayments reports whether an invoice can show its payments in a version of the API, which begins with its
+// date; "" is Stripe's own choice and taken for a new one. In older versions an invoice and a charge name each
+// other, and to ask for the payments is an error.
+func showsPayments(version string) bool { return version == "" || version >= "2025-03-31" }
+
 // lack names the stream and the permission without which it cannot be read.
 func (s Stream) lack() string { return s.Name + " (" + s.Permission + ")" }
 
