@@ -20,6 +20,7 @@ CREATE TABLE connection (
     tenant_id uuid NOT NULL,
     pipeline_type text NOT NULL,
     source_account_id text NOT NULL DEFAULT ''::text,
+    account_confirmed boolean NOT NULL DEFAULT false,
     livemode boolean NOT NULL DEFAULT false,
     credential_kind text NOT NULL DEFAULT ''::text,
     state text NOT NULL DEFAULT 'pending'::text,
@@ -45,7 +46,7 @@ CREATE TABLE connection (
     CHECK ((pipeline_type = ANY (ARRAY['stripe'::text, 'memberpress'::text, 'website'::text]))),
     CHECK ((state = ANY (ARRAY['pending'::text, 'connected'::text, 'degraded'::text, 'failed'::text, 'paused'::text, 'disconnected'::text])))
 );
-CREATE UNIQUE INDEX connection_account ON public.connection USING btree (pipeline_type, source_account_id, livemode) WHERE ((source_account_id <> ''::text) AND (state <> 'disconnected'::text));
+CREATE UNIQUE INDEX connection_account ON public.connection USING btree (pipeline_type, source_account_id, livemode) WHERE (account_confirmed AND (source_account_id <> ''::text) AND (state <> 'disconnected'::text));
 CREATE INDEX connection_refetch_due ON public.connection USING btree (refetch_due_at) WHERE (refetch_due_at IS NOT NULL);
 CREATE INDEX connection_route ON public.connection USING btree (pipeline_type, source_account_id);
 CREATE INDEX connection_sync_due ON public.connection USING btree (next_sync_at) WHERE (next_sync_at IS NOT NULL);
@@ -766,7 +767,7 @@ GRANT INSERT, SELECT ON audit_event TO memberintel_app;
 GRANT INSERT, SELECT ON audit_event TO memberintel_operator;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection TO memberintel_app;
 GRANT SELECT ON connection TO memberintel_operator;
-GRANT SELECT (connection_id, disconnected_at, generation, livemode, next_sync_at, pipeline_type, refetch_due_at, source_account_id, state, tenant_id), UPDATE (next_sync_at) ON connection TO memberintel_service;
+GRANT SELECT (account_confirmed, connection_id, disconnected_at, generation, livemode, next_sync_at, pipeline_type, refetch_due_at, source_account_id, state, tenant_id), UPDATE (next_sync_at) ON connection TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection_secret TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON content_rules TO memberintel_app;
 GRANT SELECT ON content_rules TO memberintel_reader;

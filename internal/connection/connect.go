@@ -16,9 +16,12 @@ import (
 type Request struct {
 	Pipeline        Pipeline
 	SourceAccountID string // "" while the source has not told it
-	Livemode        bool
-	CredentialKind  string
-	Secrets         map[string]string // by name; an empty value counts as not given
+	// AccountConfirmed says that the source itself told SourceAccountID. Without it the id is a label: it reserves
+	// nothing, and nothing is routed by it.
+	AccountConfirmed bool
+	Livemode         bool
+	CredentialKind   string
+	Secrets          map[string]string // by name; an empty value counts as not given
 }
 
 // Format writes the request without its secrets, whatever the verb.
@@ -33,8 +36,8 @@ func (r Request) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) 
 // is a new one. Connecting again with the same account replaces the secrets that are given and keeps the
 // others; one that was disconnected or had failed starts anew as pending. Another account, or the other
 // mode, is refused with a Conflict while one is connected; after a disconnect it becomes a new connection
-// with an id of its own, and what was stored stays under the old account. An account that feeds another
-// tenant is refused too; the transaction is then spent.
+// with an id of its own, and what was stored stays under the old account. A confirmed account that feeds
+// another tenant is refused too; the transaction is then spent.
 func (s *Store) Connect(ctx context.Context, tx *postgres.TenantTx, r Request) (c Connection, created bool, err error) {
 	if !r.Pipeline.Valid() {
 		return Connection{}, false, fault.New(fault.Invalid, "There is no pipeline %q; there are stripe, memberpress and website.",
@@ -42,8 +45,7 @@ func (s *Store) Connect(ctx context.Context, tx *postgres.TenantTx, r Request) (
 	}
 	c, created, err = s.place(ctx, tx, r)
 	if postgres.Violates(err, "connection_account") {
-		return Connection{}, false, fault.New(fault.Conflict,
-			"This %s account is connected to another tenant already, and an account can feed one tenant only.", r.Pipeline.Label())
+		return Connection{}, false, Taken(r.Pipeline)
 	}
 	if err != nil {
 		return Connection{}, false, err
@@ -52,6 +54,11 @@ func (s *Store) Connect(ctx context.Context, tx *postgres.TenantTx, r Request) (
 		return Connection{}, false, err
 	}
 	return c, created, nil
+}
+
+// Taken is the fault about an account that feeds another tenant. It does not tell which.
+func Taken(p Pipeline) error {
+	return fault.New(fault.Conflict, "This %s account is connected to another tenant already, and an account can feed one tenant only.", p.Label())
 }
 
 // place finds or makes the row. Of two that make it at the same time, the second waits and then finds it.
@@ -98,10 +105,10 @@ func forget(ctx context.Context, tx *postgres.TenantTx, id ID) error {
 // insert returns pgx.ErrNoRows when somebody else was quicker.
 func insert(ctx context.Context, tx *postgres.TenantTx, r Request) (Connection, error) {
 	return one(ctx, tx, `
-		INSERT INTO connection (tenant_id, pipeline_type, source_account_id, livemode, credential_kind)
-		VALUES ($1, $2, $3, $4, $5)
+		INSERT INTO connection (tenant_id, pipeline_type, source_account_id, account_confirmed, livemode, credential_kind)
+		VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (tenant_id, pipeline_type) DO NOTHING
-		RETURNING `+columns, tx.Tenant, r.Pipeline, r.SourceAccountID, r.Livemode, r.CredentialKind)
+		RETURNING `+columns, tx.Tenant, r.Pipeline, r.SourceAccountID, r.AccountConfirmed, r.Livemode, r.CredentialKind)
 }
 
 func renew(ctx context.Context, tx *postgres.TenantTx, current Connection, r Request) (Connection, error) {
@@ -110,7 +117,7 @@ func renew(ctx context.Context, tx *postgres.TenantTx, current Connection, r Req
 	}
 	c, err := one(ctx, tx, `
 		UPDATE connection
-		   SET source_account_id = $2, credential_kind = $3, generation = generation + 1,
+		   SET source_account_id = $2, account_confirmed = $3, credential_kind = $4, generation = generation + 1,
 		       state = CASE WHEN anew THEN 'pending' ELSE state END,
 		       connected_at = CASE WHEN anew THEN memberintel_now() ELSE connected_at END,
 		       disconnected_at = NULL,
@@ -118,9 +125,9 @@ func renew(ctx context.Context, tx *postgres.TenantTx, current Connection, r Req
 		       last_error_kind = CASE WHEN anew THEN NULL ELSE last_error_kind END,
 		       last_error_cause = CASE WHEN anew THEN NULL ELSE last_error_cause END,
 		       consecutive_failures = CASE WHEN anew THEN 0 ELSE consecutive_failures END
-		  FROM (SELECT $4::boolean AS anew) a
+		  FROM (SELECT $5::boolean AS anew) a
 		 WHERE connection_id = $1
-		RETURNING `+columns, current.ID, r.SourceAccountID, r.CredentialKind,
+		RETURNING `+columns, current.ID, r.SourceAccountID, r.AccountConfirmed, r.CredentialKind,
 		current.State == Disconnected || current.State == Failed)
 	if err != nil {
 		return Connection{}, fmt.Errorf("connection: connect %s again: %w", r.Pipeline, err)

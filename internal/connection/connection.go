@@ -66,6 +66,7 @@ type Connection struct {
 	TenantID            tenant.ID
 	Pipeline            Pipeline `db:"pipeline_type"`
 	SourceAccountID     string   // "" while the source has not told it
+	AccountConfirmed    bool     // the source itself told SourceAccountID; else it is a label that somebody gave
 	Livemode            bool
 	CredentialKind      string
 	State               State
@@ -84,7 +85,7 @@ type Connection struct {
 	ResponseMS          *int `db:"response_ms"`
 }
 
-const columns = `connection_id, tenant_id, pipeline_type, source_account_id, livemode, credential_kind, state,
+const columns = `connection_id, tenant_id, pipeline_type, source_account_id, account_confirmed, livemode, credential_kind, state,
 	generation, mapping_version, not_permitted, connected_at, disconnected_at, last_attempt_at, last_success_at,
 	next_sync_at, last_error, last_error_kind, last_error_cause, consecutive_failures, response_ms`
 

@@ -114,7 +114,8 @@ func (w *world) disconnect(id connection.ID) (changed bool) {
 
 func stripe(account string, secrets map[string]string) connection.Request {
 	return connection.Request{
-		Pipeline: connection.Stripe, SourceAccountID: account, CredentialKind: "restricted_key", Secrets: secrets,
+		Pipeline: connection.Stripe, SourceAccountID: account, AccountConfirmed: account != "", CredentialKind: "restricted_key",
+		Secrets: secrets,
 	}
 }
 

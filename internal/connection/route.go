@@ -39,8 +39,7 @@ func (s *Store) RouteByID(ctx context.Context, tx *postgres.ServiceTx, id ID) (R
 
 // RouteByAccount returns whose account it is, and false when it is nobody's. Where several have had it,
 // the connection that stands comes before the disconnected ones, and of those the last to have ended. A
-// connection by a key may bear the name of an account that is somebody else's: whoever hands out an account's
-// data by this route looks at the connection's CredentialKind first.
+// connection whose account the source has not confirmed does not count: it may bear any account's name.
 func (s *Store) RouteByAccount(
 	ctx context.Context, tx *postgres.ServiceTx, p Pipeline, account string, livemode bool,
 ) (Route, bool, error) {
@@ -48,7 +47,7 @@ func (s *Store) RouteByAccount(
 		return Route{}, false, nil
 	}
 	return first(find(ctx, tx, `WHERE c.pipeline_type = $1 AND c.source_account_id = $2 AND c.livemode = $3
-		ORDER BY c.disconnected_at DESC NULLS FIRST, c.connection_id LIMIT 1`, p, account, livemode))
+		AND c.account_confirmed ORDER BY c.disconnected_at DESC NULLS FIRST, c.connection_id LIMIT 1`, p, account, livemode))
 }
 
 // DueRefetch returns up to limit connections whose refetch list is due, the longest overdue first. One

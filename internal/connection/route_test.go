@@ -78,6 +78,38 @@ func TestARouteLeadsToTheTenantThatHasTheAccountNow(t *testing.T) {
 
 func second[A, B any](_ A, b B) B { return b }
 
+func TestANameThatNobodyConfirmedIsALabel(t *testing.T) {
+	w := newWorld(t)
+	label := stripe("acct_1", nil)
+	label.AccountConfirmed = false
+	w.connect(label)
+	if _, found := w.byAccount("acct_1", false); found {
+		t.Error("something is routed by a name that nobody confirmed")
+	}
+	owner, also := w.newTenant("Hillside"), w.newTenant("Parkside")
+	if _, _, err := w.connectAs(also, label); err != nil {
+		t.Errorf("a second one of that name: %v", err)
+	}
+	c, _, err := w.connectAs(owner, stripe("acct_1", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if route, found := w.byAccount("acct_1", false); !found || route.ConnectionID != c.ID {
+		t.Errorf("the account leads to %+v, want its owner", route)
+	}
+	// The same tenant may confirm later what it named, but not what feeds another one by now.
+	if _, _, err := w.connectAs(w.tenant, stripe("acct_1", nil)); !fault.Is(err, fault.Conflict) {
+		t.Errorf("the account came to a second tenant: %v", err)
+	}
+	w.do(func(ctx context.Context, tx *postgres.TenantTx) error {
+		_, _, err := w.store.Connect(ctx, tx, label)
+		return err
+	})
+	if w.get().AccountConfirmed {
+		t.Error("a label counts as confirmed")
+	}
+}
+
 func TestANewPlanReachesTheRoutesAndStartsAPull(t *testing.T) {
 	w := newWorld(t)
 	c := w.connect(stripe("acct_1", nil))

@@ -26,7 +26,7 @@ var (
 	operated = []string{"audit_event", "connection", "switch", "sync_run", "tenant", "tenant_data_freshness"}
 	served   = []string{"connection", "switch", "sync_run", "tenant", "webhook_quarantine"}
 	routing  = []string{
-		"connection_id", "disconnected_at", "generation", "livemode", "next_sync_at", "pipeline_type", "refetch_due_at",
+		"account_confirmed", "connection_id", "disconnected_at", "generation", "livemode", "next_sync_at", "pipeline_type", "refetch_due_at",
 		"source_account_id", "state", "tenant_id",
 	}
 	// openPolicies show all tenants' rows: (policy, role) -> tables.

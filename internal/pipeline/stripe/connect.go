@@ -56,8 +56,13 @@ func (p *Pipeline) Connect(ctx context.Context, r ConnectRequest) (c connection.
 		return c, nil, fault.New(fault.Invalid,
 			"No Stripe key: set MEMBERINTEL_STRIPE_KEY to a restricted key, or give --account with the platform's key set.")
 	}
-	if stored.SourceAccountID, err = p.probe(ctx, credential, r.Account); err != nil {
+	if stored.SourceAccountID, stored.AccountConfirmed, err = p.probe(ctx, credential, r.Account); err != nil {
 		return c, nil, err
+	}
+	if !stored.AccountConfirmed {
+		if err := p.unclaimed(ctx, r.Tenant, stored); err != nil {
+			return c, nil, err
+		}
 	}
 	err = p.DB.TenantTx(ctx, r.Tenant, func(tx *postgres.TenantTx) error {
 		created := false
@@ -87,7 +92,7 @@ func (p *Pipeline) replaceWebhookSecrets(ctx context.Context, r ConnectRequest) 
 			return err
 		}
 		c, _, err = p.Connections.Connect(ctx, tx, connection.Request{
-			Pipeline: connection.Stripe, SourceAccountID: c.SourceAccountID, Livemode: c.Livemode,
+			Pipeline: connection.Stripe, SourceAccountID: c.SourceAccountID, AccountConfirmed: c.AccountConfirmed, Livemode: c.Livemode,
 			CredentialKind: c.CredentialKind, Secrets: map[string]string{SecretWebhook: r.WebhookSecrets},
 		})
 		if err != nil {
@@ -124,28 +129,39 @@ func keyWarnings(key string) []string {
 }
 
 // probe asks Stripe whose the credential is. A key of an account's own that may not know goes on with the
-// account that the caller named, or none; that name is a label, by which nothing is routed. The platform's key
-// must reach the account, because the platform's deliveries follow the name.
-func (p *Pipeline) probe(ctx context.Context, credential Credential, named string) (string, error) {
+// account that the caller named, or none; that name is not confirmed, and nothing is routed by it. The platform's
+// key must reach the account, because the platform's deliveries follow the name.
+func (p *Pipeline) probe(ctx context.Context, credential Credential, named string) (id string, confirmed bool, err error) {
 	client, err := p.newClient(credential, "")
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	account, err := client.Account(ctx)
 	switch refused := fault.Is(err, fault.NotPermitted) || fault.Is(err, fault.NotFound); {
 	case refused && credential.Account != "":
-		return "", fault.Wrap(fault.NotPermitted, err, "Stripe does not let the platform's key read %s; check that the account has "+
+		return "", false, fault.Wrap(fault.NotPermitted, err, "Stripe does not let the platform's key read %s; check that the account has "+
 			"let the platform in, and that the key may read accounts.", credential.Account)
 	case refused:
-		return named, nil
+		return named, false, nil
 	case fault.Is(err, fault.Unauthorized):
-		return "", fault.Wrap(fault.Unauthorized, err, "Stripe refuses this key; copy it again from the dashboard, or make a new restricted key.")
+		return "", false, fault.Wrap(fault.Unauthorized, err, "Stripe refuses this key; copy it again from the dashboard, or make a new restricted key.")
 	case err != nil:
-		return "", err
+		return "", false, err
 	case named != "" && named != account.ID:
-		return "", fault.New(fault.Conflict, "The key belongs to %s, not to %s.", account.ID, named)
+		return "", false, fault.New(fault.Conflict, "The key belongs to %s, not to %s.", account.ID, named)
 	}
-	return account.ID, nil
+	return account.ID, true, nil
+}
+
+// unclaimed refuses a name that nobody has confirmed here where the account feeds another tenant.
+func (p *Pipeline) unclaimed(ctx context.Context, id tenant.ID, r connection.Request) error {
+	return p.DB.ServiceTx(ctx, func(tx *postgres.ServiceTx) error {
+		holder, found, err := p.Connections.RouteByAccount(ctx, tx, r.Pipeline, r.SourceAccountID, r.Livemode)
+		if err != nil || !found || holder.TenantID == id || holder.State == connection.Disconnected {
+			return err
+		}
+		return connection.Taken(r.Pipeline)
+	})
 }
 
 // Deauthorize acts on the message that an account has withdrawn its access. It asks Stripe once: a message

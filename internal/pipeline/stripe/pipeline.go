@@ -105,6 +105,9 @@ func (p *Pipeline) client(ctx context.Context, c connection.Connection) (*Client
 	if credential.Key == "" {
 		return nil, fault.New(fault.Unauthorized, "There is no Stripe key for this connection; connect it again with `memberintel connect stripe`.")
 	}
+	if !c.AccountConfirmed {
+		return p.newClient(credential, "") // paced by itself: the account that it names may be somebody else's
+	}
 	return p.newClient(credential, c.SourceAccountID)
 }
 

@@ -87,7 +87,7 @@ func (d *doors) byConnection(ctx context.Context, id connection.ID, fresh bool) 
 }
 
 // forAccount returns the door of an account that the platform's key reads, or nil when it is nobody's here. A
-// connection by a key does not count: such a key may come with the name of any account.
+// connection by a key does not count: its deliveries come to an endpoint of its own.
 func (d *doors) forAccount(ctx context.Context, account string, livemode, fresh bool) (*door, error) {
 	key := accountKey{account, livemode}
 	d.mu.Lock()

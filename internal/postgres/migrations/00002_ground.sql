@@ -23,6 +23,7 @@ CREATE TABLE connection (
     tenant_id            uuid NOT NULL REFERENCES tenant,
     pipeline_type        text NOT NULL CHECK (pipeline_type IN ('stripe', 'memberpress', 'website')),
     source_account_id    text NOT NULL DEFAULT '',   -- '' while the source has not told it
+    account_confirmed    boolean NOT NULL DEFAULT false, -- the source itself told it; else it is a label
     livemode             boolean NOT NULL DEFAULT false,
     credential_kind      text NOT NULL DEFAULT '',
     state                text NOT NULL DEFAULT 'pending'
@@ -45,9 +46,10 @@ CREATE TABLE connection (
     UNIQUE (tenant_id, pipeline_type),
     UNIQUE (tenant_id, connection_id) -- what hangs on a connection names its tenant too, so it can hang on no other's
 );
--- One source account feeds one tenant only.
+-- One source account feeds one tenant only. A name that the source has not confirmed reserves nothing, or
+-- anybody could keep the account's owner out by naming it first.
 CREATE UNIQUE INDEX connection_account ON connection (pipeline_type, source_account_id, livemode)
-    WHERE source_account_id <> '' AND state <> 'disconnected';
+    WHERE account_confirmed AND source_account_id <> '' AND state <> 'disconnected';
 CREATE INDEX connection_route ON connection (pipeline_type, source_account_id);
 CREATE INDEX connection_refetch_due ON connection (refetch_due_at) WHERE refetch_due_at IS NOT NULL;
 CREATE INDEX connection_sync_due ON connection (next_sync_at) WHERE next_sync_at IS NOT NULL;

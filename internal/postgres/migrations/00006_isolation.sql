@@ -66,7 +66,7 @@ CREATE POLICY service ON tenant TO memberintel_service USING (true) WITH CHECK (
 CREATE POLICY service ON connection TO memberintel_service USING (true);
 CREATE POLICY service ON sync_run TO memberintel_service USING (true);
 GRANT SELECT, INSERT ON tenant TO memberintel_service;
-GRANT SELECT (connection_id, tenant_id, pipeline_type, source_account_id, livemode, state, generation,
+GRANT SELECT (connection_id, tenant_id, pipeline_type, source_account_id, account_confirmed, livemode, state, generation,
               disconnected_at, next_sync_at, refetch_due_at), UPDATE (next_sync_at) ON connection TO memberintel_service;
 GRANT SELECT ON sync_run TO memberintel_service;
 GRANT SELECT, INSERT, DELETE ON webhook_quarantine TO memberintel_service;
