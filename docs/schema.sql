@@ -651,6 +651,8 @@ CREATE TABLE webhook_quarantine (
 );
 CREATE INDEX webhook_quarantine_received ON public.webhook_quarantine USING btree (received_at);
 
+CREATE VIEW account_rows WITH (security_invoker=true) AS -- tenant_id uuid, source_platform text, source_account_id text, livemode boolean, table_name text, variant text, source_id text, source_created_at timestamp with time zone, deleted_at timestamp with time zone
+
 CREATE VIEW payments WITH (security_invoker=true) AS -- tenant_id uuid, source_id text, member_source_id text, subscription_source_id text, invoice_source_id text, amount_minor bigint, currency text, status text, paid_at timestamp with time zone
 
 CREATE VIEW tenant_data_freshness WITH (security_invoker=true) AS -- tenant_id uuid, pipeline_type text, data_as_of timestamp with time zone, last_success_at timestamp with time zone, last_status text, stale boolean
@@ -763,6 +765,7 @@ GRANT USAGE ON SCHEMA public TO memberintel_operator;
 GRANT USAGE ON SCHEMA public TO memberintel_reader;
 GRANT USAGE ON SCHEMA public TO memberintel_search;
 GRANT USAGE ON SCHEMA public TO memberintel_service;
+GRANT SELECT ON account_rows TO memberintel_app;
 GRANT INSERT, SELECT ON audit_event TO memberintel_app;
 GRANT INSERT, SELECT ON audit_event TO memberintel_operator;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection TO memberintel_app;

@@ -22,6 +22,9 @@ type Request struct {
 	Livemode         bool
 	CredentialKind   string
 	Secrets          map[string]string // by name; an empty value counts as not given
+	// StartOver lets the next sync of a connection that is there read everything: what earlier ones have read may be
+	// another account's.
+	StartOver bool
 }
 
 // Format writes the request without its secrets, whatever the verb.
@@ -118,6 +121,7 @@ func renew(ctx context.Context, tx *postgres.TenantTx, current Connection, r Req
 	c, err := one(ctx, tx, `
 		UPDATE connection
 		   SET source_account_id = $2, account_confirmed = $3, credential_kind = $4, generation = generation + 1,
+		       mapping_version = CASE WHEN $6 THEN 0 ELSE mapping_version END,
 		       state = CASE WHEN anew THEN 'pending' ELSE state END,
 		       connected_at = CASE WHEN anew THEN memberintel_now() ELSE connected_at END,
 		       disconnected_at = NULL,
@@ -128,7 +132,7 @@ func renew(ctx context.Context, tx *postgres.TenantTx, current Connection, r Req
 		  FROM (SELECT $5::boolean AS anew) a
 		 WHERE connection_id = $1
 		RETURNING `+columns, current.ID, r.SourceAccountID, r.AccountConfirmed, r.CredentialKind,
-		current.State == Disconnected || current.State == Failed)
+		current.State == Disconnected || current.State == Failed, r.StartOver)
 	if err != nil {
 		return Connection{}, fmt.Errorf("connection: connect %s again: %w", r.Pipeline, err)
 	}

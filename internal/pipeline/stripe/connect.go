@@ -27,7 +27,8 @@ type ConnectRequest struct {
 }
 
 // Connect checks the credential against Stripe and stores it sealed. Connecting the same account again
-// replaces what is given and keeps the rest. The warnings are sentences for the customer.
+// replaces what is given and keeps the rest; a key that may not tell its account is known by what it can read.
+// The warnings are sentences for the customer.
 func (p *Pipeline) Connect(ctx context.Context, r ConnectRequest) (c connection.Connection, warnings []string, err error) {
 	stored := connection.Request{
 		Pipeline: connection.Stripe, SourceAccountID: r.Account, Livemode: r.Livemode,
@@ -61,6 +62,11 @@ func (p *Pipeline) Connect(ctx context.Context, r ConnectRequest) (c connection.
 	}
 	if !stored.AccountConfirmed {
 		if err := p.unclaimed(ctx, r.Tenant, stored); err != nil {
+			return c, nil, err
+		}
+	}
+	if stored.CredentialKind == CredentialKey {
+		if err := p.recognise(ctx, applicant{tenant: r.Tenant, key: r.Key}, &stored); err != nil {
 			return c, nil, err
 		}
 	}

@@ -46,3 +46,17 @@ SELECT r.tenant_id, r.pipeline_type,
   FROM sync_run r
  WHERE r.mode IN ('full', 'incremental', 'replay', 'live')
  GROUP BY r.tenant_id, r.pipeline_type;
+
+-- Each canonical row by its name alone, for questions about accounts rather than about members: which object of
+-- an account is there, and how many rows of an account that is no longer connected.
+CREATE VIEW account_rows WITH (security_invoker = true) AS
+SELECT tenant_id, source_platform, source_account_id, livemode, 'members' AS table_name, '' AS variant, source_id, source_created_at, deleted_at FROM members
+UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'plans', level, source_id, source_created_at, deleted_at FROM plans
+UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'subscriptions', '', source_id, source_created_at, deleted_at FROM subscriptions
+UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'subscription_items', '', source_id, source_created_at, deleted_at FROM subscription_items
+UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'invoices', '', source_id, source_created_at, deleted_at FROM invoices
+UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'transactions', kind, source_id, source_created_at, deleted_at FROM transactions
+UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'payment_allocations', '', source_id, source_created_at, deleted_at FROM payment_allocations
+UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'payment_intents', '', source_id, source_created_at, deleted_at FROM payment_intents
+UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'content_rules', '', source_id, source_created_at, deleted_at FROM content_rules
+UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'sites', '', source_id, source_created_at, deleted_at FROM sites;

@@ -55,6 +55,7 @@ GRANT SELECT ON tenant_reader, switch TO memberintel_app;
 GRANT UPDATE (sealed_password) ON tenant_reader TO memberintel_app; -- sealed anew when keys are rotated
 GRANT DELETE ON connection TO memberintel_app;                      -- a disconnected one makes room for another account
 GRANT SELECT ON payments, tenant_data_freshness TO memberintel_app, memberintel_reader;
+GRANT SELECT ON account_rows TO memberintel_app;
 
 -- A reader may look up its own line, and no other.
 CREATE POLICY self ON tenant_reader FOR SELECT TO memberintel_reader, memberintel_search
