@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -61,6 +62,68 @@ func TestFromATenantToItsRows(t *testing.T) {
 		"connection_id": connection, "tenant_id": id, "pipeline": "stripe", "state": "disconnected",
 	})
 	d.must(d.json(exitError, "sync", "--tenant", "club", "--pipeline", "stripe"), map[string]any{"kind": "stopped"})
+}
+
+// What an earlier account has left behind is told wherever somebody looks, and does not pass for the new account's.
+func TestAnotherAccountAfterADisconnect(t *testing.T) {
+	d := newDesk(t)
+	d.connected()
+	d.sync(exitDone)
+	d.must(d.json(exitDone, "status"), map[string]any{"tenants.0.connections.0.leftovers": []any{}})
+	d.json(exitDone, "disconnect", "stripe", "--tenant", "club")
+	rows := d.count(`SELECT count(*) FROM account_rows`)
+	members := d.count(`SELECT count(*) FROM members`)
+
+	other := d.sim.NewAccount(sim.AccountOptions{})
+	other.CreateCustomer(sim.CustomerParams{Name: "Bea"})
+	secrets := "MEMBERINTEL_STRIPE_KEY=" + other.RestrictedKey(append(sim.ReadPermissions(), "accounts_kyc_basic_read")...) +
+		"\nMEMBERINTEL_STRIPE_WEBHOOK_SECRET=" + deskSecret
+	left := fmt.Sprintf("%d rows of %s in test mode", rows, d.account.ID())
+	for range 2 { // as long as they are there
+		connected := d.jsonFrom(strings.NewReader(secrets), exitDone, "connect", "stripe", "--tenant", "club")
+		if warning := fmt.Sprint(connected.at("warnings", 0)); !strings.Contains(warning, left) || !strings.Contains(warning, "source_account_id") {
+			t.Errorf("the warning is %q, want it to tell of %q", warning, left)
+		}
+	}
+	told := func(want map[string]any) {
+		t.Helper()
+		status := d.json(exitDone, "status")
+		d.must(status, want)
+		d.must(status, map[string]any{
+			"tenants.0.connections.0.leftovers.0.source_account_id": d.account.ID(), "tenants.0.connections.0.leftovers.0.livemode": false,
+			"tenants.0.connections.0.leftovers.0.rows": rows,
+		})
+	}
+	told(map[string]any{
+		"tenants.0.connections.0.state": "pending", "tenants.0.connections.0.data_as_of": nil, "tenants.0.connections.0.stale": true,
+		"tenants.0.connections.0.last_success_at": nil,
+	})
+	if code, stdout, _ := d.run(nil, "status"); code != exitDone || !strings.Contains(stdout, left) {
+		t.Errorf("exit %d, and people are told %q", code, stdout)
+	}
+
+	remove := d.sim.Fault(sim.Fault{Kind: sim.ServerError, ShouldRetry: "false"})
+	d.must(d.sync(exitNotHealthy), map[string]any{"status": "failed"})
+	remove()
+	status := d.json(exitNotHealthy, "status")
+	d.must(status, map[string]any{"tenants.0.connections.0.data_as_of": nil, "tenants.0.connections.0.stale": true})
+	if n := d.count(`SELECT count(*) FROM tenant_data_freshness WHERE data_as_of IS NOT NULL OR last_success_at IS NOT NULL OR NOT stale`); n != 0 {
+		t.Error("the freshness of the old account passes for the new one's")
+	}
+	d.must(d.sync(exitDone), map[string]any{"status": "succeeded"})
+	told(map[string]any{"tenants.0.connections.0.state": "connected", "tenants.0.connections.0.stale": false})
+	if n := d.count(`SELECT count(*) FROM members`); n != members+1 {
+		t.Errorf("%d members, want the %d old ones, which stay, and one new", n, members)
+	}
+}
+
+// count reads a number as the schema's owner, from whom nothing is hidden.
+func (d *desk) count(sql string) (n int) {
+	d.t.Helper()
+	if err := pgtest.Owner(d.t, d.db).QueryRow(d.t.Context(), sql).Scan(&n); err != nil {
+		d.t.Fatalf("%s: %v", sql, err)
+	}
+	return n
 }
 
 // mustAnswerReaders runs the queries that readers are promised, by the login that db url prints.

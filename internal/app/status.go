@@ -40,6 +40,8 @@ type connectionStatus struct {
 	ResponseMS          *int                `json:"response_ms"`
 	DataAsOf            *time.Time          `json:"data_as_of"`
 	Stale               bool                `json:"stale"`
+	// Leftovers are the rows of accounts that were connected earlier; never nil.
+	Leftovers []connection.Leftover `json:"leftovers"`
 }
 
 // Run tells of one tenant or of all. It is not healthy when a connection is degraded or failed.
@@ -89,14 +91,19 @@ func (h *house) status(ctx context.Context, t identity.Tenant) (tenantStatus, er
 			return err
 		}
 		for _, c := range connections {
-			view.Connections = append(view.Connections, statusOf(c, freshness))
+			shown := statusOf(c, freshness)
+			if shown.Leftovers, err = h.connections.Leftovers(ctx, tx, c); err != nil {
+				return err
+			}
+			view.Connections = append(view.Connections, shown)
 		}
 		return nil
 	})
 	return view, err
 }
 
-// statusOf joins a connection with its freshness. One that works and whose data is too old is degraded.
+// statusOf joins a connection with its freshness. One that works and whose data is too old is degraded. Before the
+// first attempt there is no freshness but that of an earlier account.
 func statusOf(c connection.Connection, freshness []syncrun.Freshness) connectionStatus {
 	s := connectionStatus{
 		ConnectionID: c.ID, PipelineType: c.Pipeline, State: c.State, LastSuccessAt: c.LastSuccessAt, LastAttemptAt: c.LastAttemptAt,
@@ -107,7 +114,7 @@ func statusOf(c connection.Connection, freshness []syncrun.Freshness) connection
 		s.Checklist = fault.Checklist(fault.Kind(*c.LastErrorKind))
 	}
 	for _, f := range freshness {
-		if f.PipelineType == string(c.Pipeline) {
+		if f.PipelineType == string(c.Pipeline) && c.LastAttemptAt != nil {
 			s.DataAsOf, s.Stale = f.DataAsOf, f.Stale
 		}
 	}
@@ -143,6 +150,9 @@ func writeConnection(w io.Writer, c connectionStatus) {
 	}
 	for _, step := range c.Checklist {
 		writef(w, "    - %s\n", step)
+	}
+	for _, left := range c.Leftovers {
+		writef(w, "    %s\n", left.Sentence(c.PipelineType))
 	}
 	if c.NextAttemptAt != nil {
 		writef(w, "    next attempt %s\n", moment(c.NextAttemptAt))

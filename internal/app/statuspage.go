@@ -140,6 +140,9 @@ func connectionOnPage(c connectionStatus) page.Connection {
 	if c.LastError != nil {
 		shown.LastError = *c.LastError
 	}
+	for _, left := range c.Leftovers {
+		shown.Notes = append(shown.Notes, left.Sentence(c.PipelineType))
+	}
 	return shown
 }
 

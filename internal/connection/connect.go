@@ -150,17 +150,22 @@ func (c Connection) mayLearn(r Request) bool {
 }
 
 func (c Connection) refusal(r Request) error {
-	where := c.SourceAccountID
-	if where == "" {
-		where = "an account that did not tell its name"
-	}
-	if c.Pipeline == Stripe {
-		where += map[bool]string{true: " in live mode", false: " in test mode"}[c.Livemode]
-	}
+	where := named(c.Pipeline, c.SourceAccountID, c.Livemode)
 	if r.SourceAccountID == "" && c.SourceAccountID != "" && c.Livemode == r.Livemode {
 		return fault.New(fault.Conflict, "This tenant is connected to %s, and the new credential does not tell its account; "+
 			"if it is the same, name it with --account %s.", where, c.SourceAccountID)
 	}
 	return fault.New(fault.Conflict, "This tenant is connected to %s, and a tenant has one %s connection; "+
 		"to change it, run `memberintel disconnect %s` first.", where, c.Pipeline.Label(), c.Pipeline)
+}
+
+// named is an account as a sentence names it.
+func named(p Pipeline, account string, livemode bool) string {
+	if account == "" {
+		account = "an account that did not tell its name"
+	}
+	if p == Stripe {
+		account += map[bool]string{true: " in live mode", false: " in test mode"}[livemode]
+	}
+	return account
 }

@@ -34,6 +34,9 @@ func TestStatusInEachState(t *testing.T) {
 		"unattached": {Now: now, Tenants: []Tenant{{Name: "oak-hill", Plan: "free"}}},
 		"pending":    connected(Connection{Name: "Stripe", State: "pending", Stale: true}),
 		"connected":  full,
+		"another_account": connected(Connection{
+			Name: "Stripe", State: "pending", Stale: true, Notes: []string{"512 rows of acct_1 in test mode are still here, from an earlier connection."},
+		}),
 		"degraded": connected(Connection{Name: "Stripe", State: "degraded", Stale: true, LastSuccess: before(50 * time.Hour), DataAsOf: before(51 * time.Hour),
 			LastError: "Not everything could be read: the key may not read Charges: Read.", Checklist: []string{"Open the key."}, Failures: 2},
 			Run{ID: 3, Platform: "stripe", Mode: "incremental", Status: "partial", Started: now.Add(-time.Minute), Took: "1s",
@@ -64,7 +67,7 @@ func TestStatusEscapesWhatOthersWrote(t *testing.T) {
 	var got bytes.Buffer
 	const hostile = `<script>alert(1)</script>"'`
 	view := Status{Tenants: []Tenant{{Name: hostile, Plan: hostile, Connections: []Connection{{Name: hostile, State: hostile, LastError: hostile,
-		Checklist: []string{hostile}}}, Runs: []Run{{Platform: hostile, Problem: hostile}}}}}
+		Checklist: []string{hostile}, Notes: []string{hostile}}}, Runs: []Run{{Platform: hostile, Problem: hostile}}}}}
 	if err := pages.Status(&got, view); err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,8 @@ type Connection struct {
 	LastError   string
 	Checklist   []string
 	NextAttempt *time.Time
-	Failures    int // in a row
+	Failures    int      // in a row
+	Notes       []string // what else is to know, a sentence each
 }
 
 // Run is one line of the ledger.

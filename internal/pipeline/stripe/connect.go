@@ -83,6 +83,14 @@ func (p *Pipeline) Connect(ctx context.Context, r ConnectRequest) (c connection.
 			warnings = append(warnings, "There is no webhook signing secret, so changes arrive only with each sync: add a webhook endpoint for "+
 				"the URL above in Stripe, pinned to API version "+p.Config.APIVersion+", and connect again with MEMBERINTEL_STRIPE_WEBHOOK_SECRET.")
 		}
+		left, err := p.Connections.Leftovers(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		for _, l := range left {
+			warnings = append(warnings, l.Sentence(c.Pipeline)+" They stay as they were, and queries show them beside those of the account that is "+
+				"connected now: tell them apart by source_account_id and livemode, or give each account a tenant of its own.")
+		}
 		return audit.Record(ctx, tx, r.Actor, "connect", "stripe", map[string]any{
 			"connection_id": c.ID, "account": c.SourceAccountID, "livemode": c.Livemode, "created": created,
 		})

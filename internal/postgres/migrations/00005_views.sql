@@ -35,7 +35,8 @@ SELECT i.tenant_id, i.source_id, i.member_source_id, i.subscription_source_id, i
           AND t.occurred_at BETWEEN i.paid_at - interval '1 day' AND i.paid_at + interval '1 day'));
 
 -- How old the data is, from the ledger of runs alone. A live connection that nothing happens on is as
--- fresh as its last pull: events that would have come are pulled then.
+-- fresh as its last pull: events that would have come are pulled then. The runs of a connection to an earlier
+-- account say nothing about the present one.
 CREATE VIEW tenant_data_freshness WITH (security_invoker = true) AS
 SELECT r.tenant_id, r.pipeline_type,
        max(r.data_as_of) FILTER (WHERE r.status IN ('succeeded', 'partial') OR r.mode = 'live') AS data_as_of,
@@ -43,8 +44,10 @@ SELECT r.tenant_id, r.pipeline_type,
        (array_agg(r.status ORDER BY r.run_id DESC) FILTER (WHERE r.mode <> 'live'))[1] AS last_status,
        coalesce(max(r.finished_at) FILTER (WHERE r.status = 'succeeded' AND r.mode IN ('full', 'incremental'))
            < memberintel_now() - 2 * (array_agg(r.cadence ORDER BY r.run_id DESC) FILTER (WHERE r.mode <> 'live'))[1], true) AS stale
-  FROM sync_run r
- WHERE r.mode IN ('full', 'incremental', 'replay', 'live')
+  FROM (SELECT s.*, first_value(s.connection_id) OVER (PARTITION BY s.tenant_id, s.pipeline_type ORDER BY s.run_id DESC) AS latest
+          FROM sync_run s
+         WHERE s.mode IN ('full', 'incremental', 'replay', 'live')) AS r
+ WHERE r.connection_id = r.latest
  GROUP BY r.tenant_id, r.pipeline_type;
 
 -- Each canonical row by its name alone, for questions about accounts rather than about members: which object of
