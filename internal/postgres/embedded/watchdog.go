@@ -25,10 +25,27 @@ const settleTimeout = 60 * time.Second
 // errNotRunning means that the caller must start a server.
 var errNotRunning = errors.New("no server is running")
 
+// errUnwatched means that the watchdog went away without stopping the server.
+var errUnwatched = errors.New("the server loses its watchdog again and again")
+
+// maxWatchdogs bounds how many lost watchdogs one join replaces.
+const maxWatchdogs = 3
+
 // join makes this process a user of the running server. It returns the write
 // end of the FIFO, or errNotRunning once no server is left: one whose watchdog
-// has already seen the last user leave is waited for, not used.
-func join(ctx context.Context, files layout, who identity) (*os.File, error) {
+// has already seen the last user leave is waited for, not used. A watchdog that
+// was killed is replaced, also when that happens while it is asked.
+func join(ctx context.Context, files layout, who identity) (fifo *os.File, err error) {
+	for range maxWatchdogs {
+		fifo, err = tryJoin(ctx, files, who)
+		if !errors.Is(err, errUnwatched) {
+			break
+		}
+	}
+	return fifo, err
+}
+
+func tryJoin(ctx context.Context, files layout, who identity) (*os.File, error) {
 	server := readPostmaster(files)
 	if !server.alive {
 		return nil, errNotRunning
@@ -69,25 +86,47 @@ func waitGone(ctx context.Context, files layout) error {
 
 // askWatchdog tells whether the watchdog counts this process among the users.
 // An open FIFO alone does not prove it: the watchdog may have read the end of
-// the previous users a moment ago and be about to stop the server.
+// the previous users a moment ago and be about to stop the server. One that was
+// killed, maybe while it still held the FIFO open, is errUnwatched.
 func askWatchdog(ctx context.Context, files layout, fifo *os.File) (bool, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, settleTimeout, errors.New("the watchdog does not answer"))
 	defer cancel()
 	word := rand.Text()
 	answer := filepath.Join(files.socketDir, "answer."+word)
 	defer func() { _ = os.Remove(answer) }()
-	if _, err := fifo.WriteString(word + "\n"); err != nil {
-		if errors.Is(err, unix.EPIPE) {
-			return false, nil
-		}
+	if _, err := fifo.WriteString(word + "\n"); err != nil && !errors.Is(err, unix.EPIPE) {
 		return false, fmt.Errorf("asking the watchdog: %w", err)
 	}
 	watched := false
 	err := poll(ctx, func() (bool, error) {
+		// A watchdog that stops the server says so before it ends, so this is
+		// looked at first.
+		lost := unread(fifo)
+		switch {
+		case exists(files.stopping()) || !readPostmaster(files).alive:
+			return true, nil
+		case lost:
+			return false, errUnwatched
+		}
 		watched = exists(answer)
-		return watched || exists(files.stopping()) || !readPostmaster(files).alive, nil
+		return watched, nil
 	})
 	return watched, err
+}
+
+// unread tells whether nobody reads the FIFO any more.
+func unread(fifo *os.File) bool {
+	raw, err := fifo.SyscallConn()
+	if err != nil {
+		return false
+	}
+	lost := false
+	_ = raw.Control(func(fd uintptr) {
+		ends := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+		n, err := unix.Poll(ends, 0)
+		lost = err == nil && n > 0 && ends[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+	})
+	return lost
 }
 
 // rewatch gives a server that has lost its watchdog a new one.
