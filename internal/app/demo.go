@@ -20,7 +20,7 @@ import (
 )
 
 type demoCommand struct {
-	Folder  string        `default:"demo" placeholder:"FOLDER" help:"Its own data folder; what it holds is made anew each time."`
+	Folder  string        `placeholder:"FOLDER" help:"Its own data folder; what it holds is made anew each time. Default: demo, here or, where PostgreSQL cannot get there, in the data folder."`
 	Members int           `default:"200" placeholder:"N" help:"Members of the simulated club."`
 	Months  int           `default:"24" placeholder:"N" help:"How far back their history goes."`
 	Pace    time.Duration `default:"2s" placeholder:"2s" help:"How often something happens in the club."`
@@ -47,7 +47,7 @@ type demoView struct {
 // Run starts a simulated Stripe and the program's own server, fills the warehouse, and lives on until it is
 // interrupted.
 func (c *demoCommand) Run(ctx context.Context, p *program) error {
-	folder, err := openDemoFolder(c.Folder)
+	folder, err := p.demoFolder(c.Folder)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"memberintel/internal/fault"
+	"memberintel/internal/postgres"
 )
 
 // demoMarker lies in a folder that a demo may make anew. Whoever runs the demo holds a lock on it.
@@ -18,6 +19,28 @@ const demoMarker = "memberintel-demo"
 type demoFolder struct {
 	path string
 	lock *os.File
+}
+
+// demoFolder opens the folder that is named, else demo in the current one. Root's own folders are often closed to
+// the user that PostgreSQL then runs as: where nothing makes up for that, the demo goes to the data folder, and
+// says so.
+func (p *program) demoFolder(named string) (*demoFolder, error) {
+	if named != "" {
+		return openDemoFolder(named)
+	}
+	here, err := filepath.Abs("demo")
+	if err != nil {
+		return nil, fmt.Errorf("app: the demo's folder: %w", err)
+	}
+	instead := filepath.Join(p.DataDir, "demo")
+	if !errors.Is(postgres.Usable(here), postgres.ErrUnreachable) || postgres.Usable(instead) != nil {
+		return openDemoFolder(here) // where it cannot work after all, the server says why
+	}
+	folder, err := openDemoFolder(instead)
+	if err == nil {
+		writef(p.Stderr, "%s is closed to the user that PostgreSQL runs as in place of root; using %s.\n", here, folder.path)
+	}
+	return folder, err
 }
 
 // openDemoFolder makes the folder, or takes over one that an earlier demo made. Any other folder that holds

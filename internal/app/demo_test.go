@@ -67,6 +67,43 @@ func TestDemo(t *testing.T) {
 	})
 }
 
+// In a container as it usually is, the home of root is closed to the database's own user, and there is no user
+// namespace to make up for it: the demo still works where somebody just starts it.
+func TestDemoWhereTheDatabaseCannotGet(t *testing.T) {
+	open := filepath.Dir(demoFolderForTest(t))
+	closed, state := filepath.Join(open, "closed"), filepath.Join(open, "state")
+	if err := os.Mkdir(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{self, "demo", "--once", "--json", "--data-dir", state, "--listen", "127.0.0.1:0", "--members", "5", "--months", "2"}
+	command := inContainer(t, args)
+	command.Dir = closed
+	command.Env = append(append(os.Environ(), demoEnv()...), asProgram+"=1")
+	var out, log strings.Builder
+	command.Stdout, command.Stderr = &out, &log
+	if err := command.Run(); err != nil {
+		t.Fatalf("%v\n%s%s", err, out.String(), log.String())
+	}
+	taken, line := filepath.Join(closed, "demo"), ""
+	if os.Geteuid() == 0 { // whoever is not root runs the database as himself
+		taken = filepath.Join(state, "demo")
+		line = filepath.Join(closed, "demo") + " is closed to the user that PostgreSQL runs as in place of root; using " + taken + ".\n"
+		if _, err := os.Stat(filepath.Join(closed, "demo")); !os.IsNotExist(err) {
+			t.Errorf("something is left of the folder that could not be used: %v", err)
+		}
+	}
+	if !strings.HasPrefix(log.String(), line) {
+		t.Errorf("the demo says %q, want %q first", log.String(), line)
+	}
+	if _, err := os.Stat(filepath.Join(taken, "postgres", "data", "PG_VERSION")); err != nil {
+		t.Errorf("the demo did not take %s: %v", taken, err)
+	}
+}
+
 func liveDemo(t *testing.T, folder string) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()

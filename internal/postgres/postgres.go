@@ -37,6 +37,19 @@ type DB struct {
 	instance *embedded.Instance // nil for an external server
 }
 
+// ErrUnreachable means that the embedded server cannot get to a folder: it does not run as root, and the folder is
+// closed to others.
+var ErrUnreachable = embedded.ErrUnreachable
+
+// Usable tells why the embedded server could not keep its data below the folder, which need not be there yet; nil
+// when it could. It changes nothing.
+func Usable(dataDir string) error {
+	if err := embedded.Usable(dataDir); err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	return nil
+}
+
 // Open connects to the configured database. Without a URL it starts the embedded server, or joins the one
 // that another command started, makes the database and migrates it; an external one is migrated by
 // `memberintel migrate` alone, so that two releases never race.

@@ -19,6 +19,24 @@ type identity struct {
 	mapped   bool // this process is root, and a user namespace hides that from the server
 }
 
+// ErrUnreachable means that PostgreSQL, which refuses to run as root, would run
+// as a user to whom the data folder is closed, and that no user namespace can
+// make up for it.
+var ErrUnreachable = errors.New("the data folder is closed to the user that PostgreSQL would run as in place of root")
+
+// Usable tells why no server could keep its data in DataDir; nil when one
+// could. It changes nothing, and the folder need not be there yet.
+func Usable(dataDir string) error {
+	root, err := filepath.Abs(filepath.Join(dataDir, "postgres"))
+	if err == nil {
+		_, err = identify(layout{root: root})
+	}
+	if err != nil {
+		return fmt.Errorf("embedded: %w", err)
+	}
+	return nil
+}
+
 // identify decides who runs the server. An ordinary user runs it alone. Root
 // runs it as the owner of the existing data, else as the first of the users
 // that operating systems keep for such work. Where root may not change its
@@ -44,16 +62,16 @@ func identify(files layout) (identity, error) {
 	case exists:
 		return owner, nil
 	}
-	if maySwitch() {
-		if who, ok := unprivileged(); ok && reaches(who, files.root) {
-			return who, nil
-		}
+	stranger, found := unprivileged()
+	found = found && maySwitch()
+	if found && reaches(stranger, files.root) {
+		return stranger, nil
 	}
 	who, err := mappedRoot()
-	if err != nil {
-		return identity{}, fmt.Errorf("%w; as root, choose a data folder that user postgres or nobody can reach", err)
+	if err != nil && found {
+		err = fmt.Errorf("%w: %s must be open to user %d, or lie elsewhere: %w", ErrUnreachable, files.root, stranger.uid, err)
 	}
-	return who, nil
+	return who, err
 }
 
 func ownerOf(path string) (identity, bool, error) {
@@ -86,8 +104,16 @@ func unprivileged() (identity, bool) {
 	return identity{}, false
 }
 
-// reaches tells whether who may pass through every folder down to path.
+// reaches tells whether who may pass through every folder down to path. What is
+// not there yet will be made so that he may.
 func reaches(who identity, path string) bool {
+	for !exists(path) && path != filepath.Dir(path) {
+		path = filepath.Dir(path)
+	}
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return false
+	}
 	for dir := path; ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
 		if err != nil {

@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"errors"
 	"fmt"
 	"os/exec"
 	"syscall"
@@ -36,7 +35,7 @@ func mappedRoot() (identity, error) {
 	probe := exec.Command("/bin/sh", "-c", "exit 0")
 	who.prepare(probe, nil)
 	if err := probe.Run(); err != nil {
-		return identity{}, errors.Join(errors.New("PostgreSQL refuses to run as root, and this system allows no user namespace to run it in"), fmt.Errorf("trying one: %w", err))
+		return identity{}, fmt.Errorf("PostgreSQL refuses to run as root, and this system allows no user namespace to run it in: %w", err)
 	}
 	return who, nil
 }

@@ -3,6 +3,7 @@ package embedded
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -53,6 +54,32 @@ func TestServerNeverRunsAsRoot(t *testing.T) {
 			other.signal(syscall.SIGKILL)
 			awaitGone(t, layoutFor(t, c.dir))
 		})
+	}
+}
+
+func TestAFolderIsReachedOnlyByOpenOnes(t *testing.T) {
+	open := filepath.Dir(stateDir(t))
+	closed := filepath.Join(open, "closed")
+	if err := os.MkdirAll(filepath.Join(closed, "inner"), 0o711); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(closed, 0o700); err != nil { //nolint:gosec // that it is closed is the point
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(closed, "inner"), filepath.Join(open, "link")); err != nil {
+		t.Fatal(err)
+	}
+	stranger := identity{uid: 65533, gid: 65533}
+	for path, want := range map[string]bool{
+		open: true, filepath.Join(open, "to", "be", "made"): true, closed: false, filepath.Join(closed, "inner"): false,
+		filepath.Join(closed, "to", "be", "made"): false, filepath.Join(open, "link"): false, filepath.Join(open, "link", "to", "be", "made"): false,
+	} {
+		if got := reaches(stranger, path); got != want {
+			t.Errorf("%s: reached %v, want %v", path, got, want)
+		}
+	}
+	if err := Usable(filepath.Join(open, "to", "be", "made")); err != nil || exists(filepath.Join(open, "to")) {
+		t.Errorf("a folder that is to be made cannot be used, or was made: %v", err)
 	}
 }
 
