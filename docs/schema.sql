@@ -49,7 +49,8 @@ CREATE TABLE connection (
 CREATE UNIQUE INDEX connection_account ON public.connection USING btree (pipeline_type, source_account_id, livemode) WHERE (account_confirmed AND (source_account_id <> ''::text) AND (state <> 'disconnected'::text));
 CREATE INDEX connection_refetch_due ON public.connection USING btree (refetch_due_at) WHERE (refetch_due_at IS NOT NULL);
 CREATE INDEX connection_route ON public.connection USING btree (pipeline_type, source_account_id);
-CREATE INDEX connection_sync_due ON public.connection USING btree (next_sync_at) WHERE (next_sync_at IS NOT NULL);
+CREATE INDEX connection_sync_due ON public.connection USING btree (next_sync_at) WHERE ((next_sync_at IS NOT NULL) AND (state <> ALL (ARRAY['disconnected'::text, 'paused'::text])));
+CREATE INDEX connection_unscheduled ON public.connection USING btree (connected_at) WHERE ((next_sync_at IS NULL) AND (state <> 'disconnected'::text));
 
 CREATE TABLE connection_secret (
     tenant_id uuid NOT NULL,
@@ -343,6 +344,24 @@ CREATE TABLE quarantine (
     FOREIGN KEY (tenant_id, connection_id) REFERENCES connection(tenant_id, connection_id) ON DELETE CASCADE
 );
 
+CREATE TABLE run_slot (
+    slot_id integer NOT NULL,
+    token bigint,
+    held_by bigint,
+    expires_at timestamp with time zone,
+    PRIMARY KEY (slot_id)
+);
+
+CREATE TABLE schedule_pace (
+    only_row boolean NOT NULL DEFAULT true,
+    allowance double precision NOT NULL DEFAULT 0,
+    as_of timestamp with time zone,
+    mean double precision NOT NULL DEFAULT 0,
+    counted_at timestamp with time zone,
+    PRIMARY KEY (only_row),
+    CHECK (only_row)
+);
+
 CREATE TABLE sites (
     tenant_id uuid NOT NULL,
     source_platform text NOT NULL,
@@ -558,6 +577,10 @@ CREATE TABLE sync_run (
     lease_expires_at timestamp with time zone,
     data_as_of timestamp with time zone,
     cadence interval NOT NULL DEFAULT '1 day'::interval,
+    attempt integer NOT NULL DEFAULT 1,
+    gen integer NOT NULL DEFAULT 1,
+    not_before timestamp with time zone,
+    cause text,
     UNIQUE (tenant_id, run_id),
     PRIMARY KEY (run_id),
     CHECK ((mode = ANY (ARRAY['full'::text, 'incremental'::text, 'live'::text, 'replay'::text, 'verify'::text]))),
@@ -566,6 +589,8 @@ CREATE TABLE sync_run (
 );
 CREATE UNIQUE INDEX sync_run_in_flight ON public.sync_run USING btree (tenant_id, pipeline_type) WHERE ((status = 'running'::text) AND (mode = ANY (ARRAY['full'::text, 'incremental'::text, 'replay'::text])));
 CREATE UNIQUE INDEX sync_run_live ON public.sync_run USING btree (tenant_id, pipeline_type) WHERE ((status = 'running'::text) AND (mode = 'live'::text));
+CREATE INDEX sync_run_open ON public.sync_run USING btree (run_id) WHERE ((status = ANY (ARRAY['queued'::text, 'running'::text])) AND (mode <> 'live'::text));
+CREATE UNIQUE INDEX sync_run_queued ON public.sync_run USING btree (tenant_id, pipeline_type) WHERE (status = 'queued'::text);
 CREATE INDEX sync_run_tenant ON public.sync_run USING btree (tenant_id, pipeline_type, run_id DESC);
 
 CREATE TABLE tenant (
@@ -672,6 +697,8 @@ ALTER TABLE payment_allocations ENABLE ROW LEVEL SECURITY; ALTER TABLE payment_a
 ALTER TABLE payment_intents ENABLE ROW LEVEL SECURITY; ALTER TABLE payment_intents ENABLE ROW LEVEL SECURITY;
 ALTER TABLE plans ENABLE ROW LEVEL SECURITY; ALTER TABLE plans ENABLE ROW LEVEL SECURITY;
 ALTER TABLE quarantine ENABLE ROW LEVEL SECURITY; ALTER TABLE quarantine ENABLE ROW LEVEL SECURITY;
+ALTER TABLE run_slot DISABLE ROW LEVEL SECURITY; ALTER TABLE run_slot DISABLE ROW LEVEL SECURITY;
+ALTER TABLE schedule_pace DISABLE ROW LEVEL SECURITY; ALTER TABLE schedule_pace DISABLE ROW LEVEL SECURITY;
 ALTER TABLE sites ENABLE ROW LEVEL SECURITY; ALTER TABLE sites ENABLE ROW LEVEL SECURITY;
 ALTER TABLE stripe_events_processed ENABLE ROW LEVEL SECURITY; ALTER TABLE stripe_events_processed ENABLE ROW LEVEL SECURITY;
 ALTER TABLE stripe_refetch ENABLE ROW LEVEL SECURITY; ALTER TABLE stripe_refetch ENABLE ROW LEVEL SECURITY;
@@ -770,7 +797,7 @@ GRANT INSERT, SELECT ON audit_event TO memberintel_app;
 GRANT INSERT, SELECT ON audit_event TO memberintel_operator;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection TO memberintel_app;
 GRANT SELECT ON connection TO memberintel_operator;
-GRANT SELECT (account_confirmed, connection_id, disconnected_at, generation, livemode, next_sync_at, pipeline_type, refetch_due_at, source_account_id, state, tenant_id), UPDATE (next_sync_at) ON connection TO memberintel_service;
+GRANT SELECT (connected_at, connection_id, disconnected_at, generation, livemode, next_sync_at, pipeline_type, refetch_due_at, source_account_id, state, tenant_id), UPDATE (next_sync_at) ON connection TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection_secret TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON content_rules TO memberintel_app;
 GRANT SELECT ON content_rules TO memberintel_reader;
@@ -790,6 +817,11 @@ GRANT SELECT ON payments TO memberintel_reader;
 GRANT INSERT, SELECT, UPDATE ON plans TO memberintel_app;
 GRANT SELECT ON plans TO memberintel_reader;
 GRANT DELETE, INSERT, SELECT, UPDATE ON quarantine TO memberintel_app;
+GRANT SELECT ON run_slot TO memberintel_operator;
+GRANT INSERT, SELECT, UPDATE ON run_slot TO memberintel_service;
+GRANT USAGE ON run_slot_token TO memberintel_service;
+GRANT SELECT ON schedule_pace TO memberintel_operator;
+GRANT SELECT, UPDATE ON schedule_pace TO memberintel_service;
 GRANT EXECUTE ON search_members(text,text,text,jsonb,text,bigint,integer) TO memberintel_app;
 GRANT EXECUTE ON search_members(text,text,text,jsonb,text,bigint,integer) TO memberintel_reader;
 GRANT INSERT, SELECT, UPDATE ON sites TO memberintel_app;
@@ -810,7 +842,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON sync_cursor TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON sync_run TO memberintel_app;
 GRANT SELECT ON sync_run TO memberintel_operator;
 GRANT SELECT ON sync_run TO memberintel_reader;
-GRANT SELECT ON sync_run TO memberintel_service;
+GRANT INSERT (attempt, cadence, cause, connection_id, gen, mode, not_before, pipeline_type, status, tenant_id), SELECT, UPDATE (attempt, cause, error_message, finished_at, gen, lease_expires_at, lease_token, mode, not_before, status) ON sync_run TO memberintel_service;
 GRANT INSERT, SELECT, UPDATE ON tenant TO memberintel_app;
 GRANT SELECT ON tenant TO memberintel_operator;
 GRANT INSERT, SELECT ON tenant TO memberintel_service;

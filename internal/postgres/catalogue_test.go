@@ -13,7 +13,7 @@ import (
 // These lists are the review: whoever adds a table, policy, view or function has to come by here.
 var (
 	// withoutTenant are tables of the whole installation; no reader sees them.
-	withoutTenant = []string{"switch", "webhook_quarantine"}
+	withoutTenant = []string{"run_slot", "schedule_pace", "switch", "webhook_quarantine"}
 	// definers are the functions that run with their owner's rights.
 	definers = []string{"search_members(text,text,text,jsonb,text,bigint,integer) memberintel_search"}
 	// readable is what a tenant's reader may select from.
@@ -23,11 +23,11 @@ var (
 		"tenant_reader", "transactions",
 	}
 	// The cross-tenant roles: what they see, and of connection the service only these columns.
-	operated = []string{"audit_event", "connection", "switch", "sync_run", "tenant", "tenant_data_freshness"}
-	served   = []string{"connection", "switch", "sync_run", "tenant", "webhook_quarantine"}
+	operated = []string{"audit_event", "connection", "run_slot", "schedule_pace", "switch", "sync_run", "tenant", "tenant_data_freshness"}
+	served   = []string{"connection", "run_slot", "schedule_pace", "switch", "sync_run", "tenant", "webhook_quarantine"}
 	routing  = []string{
-		"account_confirmed", "connection_id", "disconnected_at", "generation", "livemode", "next_sync_at", "pipeline_type", "refetch_due_at",
-		"source_account_id", "state", "tenant_id",
+		"account_confirmed", "connected_at", "connection_id", "disconnected_at", "generation", "livemode", "next_sync_at", "pipeline_type",
+		"refetch_due_at", "source_account_id", "state", "tenant_id",
 	}
 	// openPolicies show all tenants' rows: (policy, role) -> tables.
 	openPolicies = map[string][]string{
@@ -174,7 +174,8 @@ func TestRolesMayWhatTheReviewSays(t *testing.T) {
 	for role, want := range map[string]string{
 		w.reader: "", "memberintel_search": "", "memberintel_budget": "",
 		"memberintel_operator": "audit_event INSERT, switch DELETE, switch INSERT, switch UPDATE",
-		"memberintel_service":  "connection UPDATE, tenant INSERT, webhook_quarantine DELETE, webhook_quarantine INSERT",
+		"memberintel_service": "connection UPDATE, run_slot INSERT, run_slot UPDATE, schedule_pace UPDATE, sync_run INSERT, sync_run UPDATE, " +
+			"tenant INSERT, webhook_quarantine DELETE, webhook_quarantine INSERT",
 	} {
 		if got := writes(role); got != want {
 			t.Errorf("%s writes %q, reviewed is %q", role, got, want)
