@@ -39,10 +39,12 @@ type Report struct {
 	Quarantined      int64      `json:"quarantined"`
 	ErrorMessage     *string    `json:"error_message"`
 	Events           int64      `json:"-"`
+	Next             []Delivery `json:"-" db:"-"` // the run that was queued to follow this one, if any
 }
 
-// Finish closes the run with what came of it, brings the connection's health up to date and returns the
-// report. err is why the work ended early, nil when it went through. It must be called exactly once.
+// Finish closes the run with what came of it, brings the connection's health up to date, queues what its ticket says
+// is to follow, all in one transaction, and returns the report. err is why the work ended early, nil when it went
+// through. It must be called exactly once.
 func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) {
 	if cause := context.Cause(ctx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
 		err = cause
@@ -63,8 +65,15 @@ func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) 
 		if e != nil {
 			return e
 		}
-		return r.recordHealth(ctx, tx, status, problem, o)
+		if e = r.recordHealth(ctx, tx, status, problem, o); e != nil || err == nil {
+			return e
+		}
+		report.Next, e = r.follow(ctx, tx, err)
+		return e
 	})
+	if r.slot != (slot{}) {
+		r.ledger.freeSlot(ctx, r.slot)
+	}
 	if txErr != nil {
 		return report, errors.Join(err, fmt.Errorf("syncrun: finish run %d: %w", r.ID, txErr))
 	}
@@ -73,6 +82,37 @@ func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) 
 		r.ledger.Log.ErrorContext(ctx, "sync run ended early", "status", report.Status, "error", err)
 	}
 	return report, nil
+}
+
+// follow does what the ticket says comes after an early end. The connection's row is written before the queue's, as
+// everywhere.
+func (r *Run) follow(ctx context.Context, tx *postgres.TenantTx, err error) ([]Delivery, error) {
+	if r.ticket == nil || r.ticket.Follow == nil {
+		return nil, nil
+	}
+	next := r.ticket.Follow(Ended{Attempt: r.attempt, Err: err})
+	if next.GiveUp {
+		if err := r.ledger.Connections.GaveUp(ctx, tx, r.Connection.ID); err != nil {
+			return nil, err
+		}
+	}
+	if next.DueWithin > 0 {
+		if err := r.ledger.Connections.DueWithin(ctx, tx, r.Connection.ID, next.DueWithin); err != nil {
+			return nil, err
+		}
+	}
+	if !next.Again {
+		return nil, nil
+	}
+	var cause Cause
+	var cadence time.Duration
+	if err := tx.QueryRow(ctx, `SELECT coalesce(cause, 'schedule'), cadence FROM sync_run WHERE run_id = $1`, r.ID).Scan(&cause, &cadence); err != nil {
+		return nil, err
+	}
+	return queue(ctx, tx, []Wanted{{
+		TenantID: r.Connection.TenantID, ConnectionID: r.Connection.ID, Pipeline: r.Connection.Pipeline,
+		Mode: r.Mode, Attempt: next.Attempt, After: next.After, Cause: cause, Cadence: cadence,
+	}})
 }
 
 // judge decides the status and, unless it is succeeded, the error that says why.

@@ -56,14 +56,48 @@ func (p *Pipeline) Sync(ctx context.Context, c connection.Connection, mode syncr
 		watch(run)
 	}
 	s := &pass{p: p, c: c, run: run, client: client}
-	var outcome syncrun.Outcome
-	if mode == syncrun.Full {
-		outcome, err = s.full(runCtx)
-	} else {
-		outcome, err = s.incremental(runCtx, cursor)
-	}
+	outcome, err := s.read(runCtx, cursor)
 	report, finishErr := run.Finish(runCtx, outcome, err)
 	return report, errors.Join(err, finishErr)
+}
+
+// SyncQueued is Sync for a run that waits in the queue: whatever hinders it, from a missing key on, is the run's
+// failure. An error without a report means that it did not begin.
+func (p *Pipeline) SyncQueued(ctx context.Context, c connection.Connection, ticket syncrun.Ticket) (syncrun.Report, error) {
+	run, runCtx, err := p.Ledger.BeginQueued(ctx, c, ticket)
+	if err != nil {
+		return syncrun.Report{}, err
+	}
+	outcome, err := p.syncRun(runCtx, run)
+	report, finishErr := run.Finish(runCtx, outcome, err)
+	return report, errors.Join(err, finishErr)
+}
+
+func (p *Pipeline) syncRun(ctx context.Context, run *syncrun.Run) (syncrun.Outcome, error) {
+	client, err := p.client(ctx, run.Connection)
+	if err != nil {
+		return syncrun.Outcome{}, err
+	}
+	cursor, known, err := p.cursor(ctx, run.Connection)
+	if err != nil {
+		return syncrun.Outcome{}, err
+	}
+	mode, err := p.decideMode(ctx, client, run.Connection, run.Mode, cursor, known)
+	if err != nil {
+		return syncrun.Outcome{}, err
+	}
+	if err := run.Become(ctx, mode); err != nil {
+		return syncrun.Outcome{}, err
+	}
+	return (&pass{p: p, c: run.Connection, run: run, client: client}).read(ctx, cursor)
+}
+
+// read does what the run's mode says.
+func (s *pass) read(ctx context.Context, cursor position) (syncrun.Outcome, error) {
+	if s.run.Mode == syncrun.Full {
+		return s.full(ctx)
+	}
+	return s.incremental(ctx, cursor)
 }
 
 // decideMode refuses to call an incremental sync a success when events may have been lost since the cursor.

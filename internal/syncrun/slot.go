@@ -1,0 +1,107 @@
+package syncrun
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"memberintel/internal/fault"
+	"memberintel/internal/postgres"
+)
+
+// DefaultMaxRuns is how many runs there are at once, over all processes, when nothing else was said.
+const DefaultMaxRuns = 100
+
+// slot is a run's place among all that run at once. Its token is new with each taking, so that whoever lost it
+// to another cannot keep that one's alive.
+type slot struct {
+	id    int32
+	token int64
+}
+
+func (l *Ledger) maxRuns() int {
+	if l.MaxRuns <= 0 {
+		return DefaultMaxRuns
+	}
+	return l.MaxRuns
+}
+
+// takeSlot takes a place that is free or whose holder died, or gives a fault of kind Busy.
+func (l *Ledger) takeSlot(ctx context.Context) (s slot, err error) {
+	err = l.DB.ServiceTx(ctx, func(tx *postgres.ServiceTx) error {
+		s, err = l.takeFree(ctx, tx)
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		added, err := l.addSlots(ctx, tx)
+		if err != nil || !added {
+			return errors.Join(err, crowded(l.maxRuns()))
+		}
+		if s, err = l.takeFree(ctx, tx); errors.Is(err, pgx.ErrNoRows) {
+			return crowded(l.maxRuns())
+		}
+		return err
+	})
+	if err != nil && !fault.Is(err, fault.Busy) {
+		return s, fmt.Errorf("syncrun: take a slot: %w", err)
+	}
+	return s, err
+}
+
+func (l *Ledger) takeFree(ctx context.Context, tx *postgres.ServiceTx) (s slot, err error) {
+	err = tx.QueryRow(ctx, `
+		UPDATE run_slot SET token = nextval('run_slot_token'), held_by = NULL, expires_at = clock_timestamp() + $2
+		 WHERE slot_id = (SELECT slot_id FROM run_slot
+		                   WHERE slot_id <= $1 AND (token IS NULL OR expires_at < clock_timestamp())
+		                   ORDER BY slot_id LIMIT 1 FOR UPDATE SKIP LOCKED)
+		RETURNING slot_id, token`, l.maxRuns(), l.ttl()).Scan(&s.id, &s.token)
+	return s, err
+}
+
+// addSlots makes the rows that are missing up to the cap, and reports false when there were none.
+func (l *Ledger) addSlots(ctx context.Context, tx *postgres.ServiceTx) (bool, error) {
+	tag, err := tx.Exec(ctx, `INSERT INTO run_slot (slot_id)
+		SELECT generate_series(1 + (SELECT coalesce(max(slot_id), 0) FROM run_slot), $1) ON CONFLICT DO NOTHING`, l.maxRuns())
+	return tag.RowsAffected() > 0, err
+}
+
+// beatSlot keeps the place. One that was lost, since this process stood still for too long, is replaced by another;
+// without another the run must end.
+func (l *Ledger) beatSlot(ctx context.Context, s slot, run int64) (slot, error) {
+	kept := false
+	err := l.DB.ServiceTx(ctx, func(tx *postgres.ServiceTx) error {
+		tag, err := tx.Exec(ctx, `UPDATE run_slot SET expires_at = clock_timestamp() + $3, held_by = $4 WHERE slot_id = $1 AND token = $2`,
+			s.id, s.token, l.ttl(), run)
+		kept = tag.RowsAffected() == 1
+		return err
+	})
+	if err != nil {
+		return s, fmt.Errorf("syncrun: keep the slot: %w", err)
+	}
+	if kept {
+		return s, nil
+	}
+	another, err := l.takeSlot(ctx)
+	if fault.Is(err, fault.Busy) {
+		return s, fault.New(fault.Unavailable, "The program stood still for so long that the sync lost its place to another one.")
+	}
+	return another, err
+}
+
+// freeSlot gives the place back; one that cannot be given back runs out by itself.
+func (l *Ledger) freeSlot(ctx context.Context, s slot) {
+	ctx = context.WithoutCancel(ctx)
+	err := l.DB.ServiceTx(ctx, func(tx *postgres.ServiceTx) error {
+		_, err := tx.Exec(ctx, `UPDATE run_slot SET token = NULL, held_by = NULL, expires_at = NULL WHERE slot_id = $1 AND token = $2`, s.id, s.token)
+		return err
+	})
+	if err != nil {
+		l.Log.WarnContext(ctx, "a slot was not given back and is taken until it runs out", "error", err)
+	}
+}
+
+func crowded(n int) error {
+	return fault.New(fault.Busy, "All %d places for syncs are taken; this one can begin when another has ended.", n)
+}
