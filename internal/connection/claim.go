@@ -61,7 +61,7 @@ func (s *Store) ClaimUnscheduled(ctx context.Context, tx *postgres.ServiceTx, li
 	rows, err := tx.Query(ctx, `
 		SELECT c.connection_id, c.tenant_id, c.pipeline_type, t.plan, memberintel_now() AS next_sync_at
 		  FROM connection c JOIN tenant t USING (tenant_id)
-		 WHERE c.next_sync_at IS NULL AND c.state <> 'disconnected' AND c.connected_at < memberintel_now() - $2::interval
+		 WHERE c.next_sync_at IS NULL AND c.state <> 'disconnected' AND c.state <> 'paused' AND c.connected_at < memberintel_now() - $2::interval
 		 ORDER BY c.connected_at LIMIT $1 FOR UPDATE OF c SKIP LOCKED`, limit, longer)
 	return collectDue(rows, err)
 }
