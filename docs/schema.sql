@@ -842,7 +842,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON sync_cursor TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON sync_run TO memberintel_app;
 GRANT SELECT ON sync_run TO memberintel_operator;
 GRANT SELECT ON sync_run TO memberintel_reader;
-GRANT INSERT (attempt, cadence, cause, connection_id, gen, mode, not_before, pipeline_type, status, tenant_id), SELECT, UPDATE (attempt, cause, error_message, finished_at, gen, lease_expires_at, lease_token, mode, not_before, status) ON sync_run TO memberintel_service;
+GRANT INSERT (attempt, cadence, cause, connection_id, gen, mode, not_before, pipeline_type, status, tenant_id), SELECT, UPDATE (attempt, cause, connection_id, error_message, finished_at, gen, lease_expires_at, lease_token, mode, not_before, status) ON sync_run TO memberintel_service;
 GRANT INSERT, SELECT, UPDATE ON tenant TO memberintel_app;
 GRANT SELECT ON tenant TO memberintel_operator;
 GRANT INSERT, SELECT ON tenant TO memberintel_service;

@@ -37,7 +37,7 @@ func TestCadence(t *testing.T) {
 
 func TestTurnsComeOncePerPeriodProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		id := tenant.ID(uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "tenant")))
+		id := tenant.ID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "tenant"))
 		pipeline := rapid.SampledFrom([]connection.Pipeline{connection.Stripe, connection.MemberPress, connection.Website}).Draw(t, "pipeline")
 		period := connection.Cadence(pipeline, rapid.SampledFrom([]tenant.Plan{tenant.Free, tenant.Pro}).Draw(t, "plan"))
 		now := time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "now"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns"))
@@ -94,7 +94,9 @@ func TestWhatFollowsAFailure(t *testing.T) {
 		f.RetryAfter = after
 		return f
 	}
-	again := func(attempt int, after time.Duration) syncrun.Next { return syncrun.Next{Again: true, Attempt: attempt, After: after} }
+	again := func(attempt int, after time.Duration) syncrun.Next {
+		return syncrun.Next{Again: true, Attempt: attempt, After: after}
+	}
 	for name, c := range map[string]struct {
 		err     error
 		attempt int

@@ -38,7 +38,7 @@ CREATE INDEX connection_unscheduled ON connection (connected_at)
     WHERE next_sync_at IS NULL AND state <> 'disconnected';
 
 GRANT INSERT (tenant_id, connection_id, pipeline_type, mode, status, attempt, gen, not_before, cause, cadence),
-      UPDATE (status, attempt, gen, not_before, cause, mode, finished_at, error_message, lease_token, lease_expires_at)
+      UPDATE (connection_id, status, attempt, gen, not_before, cause, mode, finished_at, error_message, lease_token, lease_expires_at)
     ON sync_run TO memberintel_service;
 GRANT SELECT (connected_at) ON connection TO memberintel_service;
 GRANT SELECT, INSERT, UPDATE ON run_slot TO memberintel_service;

@@ -1,0 +1,258 @@
+package schedule
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"memberintel/internal/connection"
+	"memberintel/internal/fault"
+	"memberintel/internal/identity"
+	"memberintel/internal/syncrun"
+	"memberintel/internal/tenant"
+)
+
+func TestATickAsksForWhatIsDueOnce(t *testing.T) {
+	w := newWorld(t)
+	w.connect(connection.Stripe, tenant.Pro)
+	w.connect(connection.MemberPress, tenant.Free)
+	if n := w.tick(); n != 0 {
+		t.Errorf("%d were asked for although nothing is due", n)
+	}
+	w.makeDue()
+	if n := w.tick(); n != 2 {
+		t.Errorf("%d were asked for, of 2", n)
+	}
+	if n := w.tick(); n != 0 {
+		t.Errorf("%d were asked for twice", n)
+	}
+	w.expectRuns("after the tick", "incremental queued 1, incremental queued 1")
+	if got := w.text(`SELECT string_agg(format('%s %s', cause, cadence), ', ' ORDER BY run_id) FROM sync_run`); got != "schedule 24:00:00, schedule 720:00:00" {
+		t.Errorf("the runs are of %s", got)
+	}
+	if got := w.text(`SELECT bool_and(next_sync_at BETWEEN now() + c.cadence / 2 AND now() + c.cadence * 1.5)::text
+		FROM connection JOIN sync_run c USING (connection_id)`); got != "true" {
+		t.Error("the next turns are not about a period away")
+	}
+	if n := w.work(); n != 2 {
+		t.Errorf("%d jobs for 2 runs", n)
+	}
+	w.expectRuns("after the work", "incremental succeeded 1, incremental succeeded 1")
+	if got := w.text(`SELECT count(*)::text FROM run_slot WHERE token IS NOT NULL`); got != "0" {
+		t.Errorf("%s slots were not given back", got)
+	}
+}
+
+func TestTicksAtTheSameTimeAskOnce(t *testing.T) {
+	w := newWorld(t)
+	for range 5 {
+		w.connect(connection.Stripe, tenant.Pro)
+	}
+	w.makeDue()
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if _, err := w.scheduler.Tick(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	w.tick()
+	if got := w.text(`SELECT count(*)::text FROM sync_run`); got != "5" || len(w.engine.take()) != 5 {
+		t.Errorf("%s runs for 5 connections", got)
+	}
+}
+
+func TestWhatPiledUpComesAtThePace(t *testing.T) {
+	w := newWorld(t)
+	set := w.settableClock()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	set(now)
+	for range 20 {
+		w.connect(connection.Stripe, tenant.Pro)
+	}
+	w.makeDue()
+	w.exec(`UPDATE connection SET next_sync_at = next_sync_at - interval '1 day' WHERE source_account_id >= 'acct_5'`)
+	var starts []int
+	for range 200 {
+		starts = append(starts, w.tick())
+		now = now.Add(DefaultEvery)
+		set(now)
+	}
+	if starts[0] != int(leastBurst) {
+		t.Errorf("the first tick asks for %d", starts[0])
+	}
+	if got := w.text(`SELECT min(source_account_id) FROM connection WHERE connection_id IN (SELECT connection_id FROM sync_run ORDER BY run_id LIMIT 5)`); got != "acct_5" {
+		t.Errorf("the longest overdue do not come first: %s", got)
+	}
+	total := 0
+	for i, n := range starts {
+		if total += n; i > 0 && n > 1 {
+			t.Errorf("tick %d asks for %d", i, n)
+		}
+	}
+	if total != 20 {
+		t.Errorf("%d of 20 were asked for", total)
+	}
+}
+
+func TestWhatASwitchHoldsStaysDue(t *testing.T) {
+	w := newWorld(t)
+	set := w.settableClock()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	set(now)
+	held := w.connect(connection.Stripe, tenant.Pro)
+	w.connect(connection.MemberPress, tenant.Pro)
+	for i, name := range []string{"all", "pipeline:stripe", "tenant:" + held.TenantID.String()} {
+		w.makeDue()
+		w.throw(name, time.Hour)
+		if n := w.tick(); n != min(i, 1) {
+			t.Errorf("under %s %d are asked for", name, n)
+		}
+		now = now.Add(2 * time.Hour) // the switch ends by itself
+		set(now)
+		if n := w.tick(); n != 2-min(i, 1) {
+			t.Errorf("after %s %d are asked for", name, n)
+		}
+		w.work()
+	}
+}
+
+func TestARunThatASwitchStoppedIsDueWhenItEnds(t *testing.T) {
+	w := newWorld(t)
+	set := w.settableClock()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	set(now)
+	c := w.connect(connection.MemberPress, tenant.Free)
+	w.makeDue()
+	w.tick()
+	w.throw("pipeline:memberpress", time.Hour)
+	w.pull = commits
+	w.work()
+	w.expectRuns("under the switch", "incremental stopped 1")
+	set(now.Add(30 * time.Minute))
+	if n := w.tick(); n != 0 {
+		t.Error("it is asked for under the switch")
+	}
+	set(now.Add(61 * time.Minute))
+	if n := w.tick(); n != 1 {
+		t.Error("it is not asked for after the switch, and its next turn is in a month")
+	}
+	w.work()
+	w.expectRuns("after the switch", "incremental stopped 1, incremental succeeded 1")
+	if got := w.text(`SELECT state FROM connection WHERE connection_id = $1`, c.ID); got != "connected" {
+		t.Errorf("the connection is %s", got)
+	}
+}
+
+func TestPausedAndDisconnectedAreNotAskedFor(t *testing.T) {
+	w := newWorld(t)
+	for _, state := range []string{"paused", "disconnected", "failed", "degraded"} {
+		c := w.connect(connection.Stripe, tenant.Pro)
+		w.exec(`UPDATE connection SET state = $2 WHERE connection_id = $1`, c.ID, state)
+	}
+	w.makeDue()
+	if n := w.tick(); n != 2 { // what has failed gets another chance with each period
+		t.Errorf("%d are asked for", n)
+	}
+	if got := w.text(`SELECT string_agg(state, ' ' ORDER BY state) FROM connection WHERE next_sync_at < now()`); got != "disconnected paused" {
+		t.Errorf("still due: %s", got)
+	}
+}
+
+func TestAConnectionThatNoClockKnowsIsNotForgotten(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect(connection.Stripe, tenant.Free)
+	if n := w.tick(); n != 0 {
+		t.Errorf("%d are asked for at once", n)
+	}
+	w.exec(`UPDATE connection SET connected_at = now() - interval '11 minutes'`)
+	if n := w.tick(); n != 1 || w.work() != 1 {
+		t.Errorf("%d are asked for", n)
+	}
+	if got := w.text(`SELECT (next_sync_at > now())::text FROM connection WHERE connection_id = $1`, c.ID); got != "true" {
+		t.Error("it is not due again")
+	}
+}
+
+func TestRequestsJoinTheRunThatWaits(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect(connection.Stripe, tenant.Pro)
+	first := w.request(c, syncrun.Button, "")
+	for range 3 {
+		if again := w.request(c, syncrun.Knock, ""); again != first {
+			t.Errorf("another run %d beside %d", again, first)
+		}
+	}
+	w.request(c, syncrun.Button, syncrun.Full)
+	w.expectRuns("while it waits", "full queued 1")
+	w.work() // all the deliveries
+	w.expectRuns("after the work", "full succeeded 1")
+	second := w.request(c, syncrun.Button, "")
+	if second == first {
+		t.Error("a run that ended was asked for again")
+	}
+	w.pull = asks(w, c)
+	w.work()
+	w.pull = nil
+	w.expectRuns("asked for while it ran", "full succeeded 1, incremental succeeded 1, incremental queued 1")
+	w.work()
+	w.expectRuns("in the end", "full succeeded 1, incremental succeeded 1, incremental succeeded 1")
+}
+
+func TestAPersonBringsARetryForwardAndAKnockDoesNot(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect(connection.MemberPress, tenant.Pro)
+	w.pull = fails(fault.New(fault.Unavailable, "The site does not answer."))
+	w.request(c, syncrun.Button, "")
+	w.work()
+	w.expectRuns("after a failure", "incremental failed 1, incremental queued 2")
+	w.engine.take()
+	w.request(c, syncrun.Knock, "")
+	w.work()
+	w.expectRuns("after a knock", "incremental failed 1, incremental queued 2")
+	w.engine.take()
+	w.request(c, syncrun.Button, "")
+	w.pull = nil
+	w.work()
+	w.expectRuns("after a button", "incremental failed 1, incremental succeeded 1")
+}
+
+func TestANewConnectionAndANewPlanAreServedAtOnce(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect(connection.Stripe, tenant.Free)
+	turn := func() time.Duration {
+		var seconds float64
+		w.scan(&seconds, `SELECT extract(epoch FROM next_sync_at - now())::float8 FROM connection`)
+		return time.Duration(seconds) * time.Second
+	}
+	w.request(c, syncrun.Connecting, "")
+	if got := turn(); got < -time.Second || got > 7*day {
+		t.Errorf("the first turn is in %v", got)
+	}
+	w.work()
+	w.exec(`UPDATE connection SET next_sync_at = now() + interval '6 days'`)
+	if _, err := identity.SetPlan(t.Context(), w.db, c.TenantID, tenant.Pro, "olga"); err != nil {
+		t.Fatal(err)
+	}
+	w.request(c, syncrun.PlanChange, "")
+	if got := turn(); got > day {
+		t.Errorf("on pro the next turn is in %v", got)
+	}
+	w.expectRuns("on pro", "incremental succeeded 1, incremental queued 1")
+	w.work()
+	if _, err := identity.SetPlan(t.Context(), w.db, c.TenantID, tenant.Free, "olga"); err != nil {
+		t.Fatal(err)
+	}
+	if id := w.request(c, syncrun.PlanChange, ""); id != 0 {
+		t.Error("a sync on the day on which free begins")
+	}
+	if got := turn(); got < -time.Second || got > 7*day {
+		t.Errorf("on free the next turn is in %v", got)
+	}
+	w.exec(`UPDATE connection SET state = 'disconnected'`)
+	if _, err := w.scheduler.RequestNow(t.Context(), Order{ConnectionID: c.ID, Cause: syncrun.Button}); !fault.Is(err, fault.NotFound) {
+		t.Errorf("a disconnected one: %v", err)
+	}
+}
