@@ -125,6 +125,19 @@ func takeAppRole(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
+// Pool opens further connections as memberintel_app, apart from db's own, for the job engine alone: a vendor's
+// library wants a pool to itself, and has to go on fetching, finishing and keeping its place when syncs hold all
+// of db's. No tenant is set on them, so no tenant's row is in reach. The caller closes it, before db.
+func (db *DB) Pool(ctx context.Context, maxConns int32) (*pgxpool.Pool, error) {
+	cfg := db.pool.Config() // a copy
+	cfg.MaxConns = maxConns
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: connect: %w", redacted(err))
+	}
+	return pool, nil
+}
+
 // Close returns the connections; the embedded server stops with its last user.
 func (db *DB) Close() {
 	db.pool.Close()
