@@ -8,6 +8,7 @@ import (
 	"memberintel/internal/connection"
 	"memberintel/internal/identity"
 	"memberintel/internal/pipeline/stripe"
+	"memberintel/internal/syncrun"
 	"memberintel/internal/tenant"
 )
 
@@ -56,6 +57,11 @@ func (c *connectStripeCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
+		if view.State == connection.Pending {
+			if err := h.request(ctx, view.ConnectionID, syncrun.Connecting); err != nil {
+				return err
+			}
+		}
 		p.answer(view, func(w io.Writer) {
 			writef(w, "Connected Stripe to %s, as %s.\n", t.Name, view.State)
 			writef(w, "Webhook address: %s\n", view.WebhookURL)
@@ -63,7 +69,7 @@ func (c *connectStripeCommand) Run(ctx context.Context, p *program) error {
 				writef(w, "Note: %s\n", warning)
 			}
 			if view.State == connection.Pending {
-				writef(w, "Next: memberintel sync --tenant %s --pipeline stripe\n", t.Name)
+				writef(w, "A running `memberintel serve` reads it now; to read it here: memberintel sync --tenant %s --pipeline stripe\n", t.Name)
 			}
 		})
 		return nil

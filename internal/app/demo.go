@@ -97,7 +97,7 @@ func (c *demoCommand) show(ctx context.Context, p *program, h *house, world *dem
 	}
 	view := demoView{URL: p.PublicURL, TenantID: found.TenantID}
 	watch, done := p.progress()
-	view.Sync, err = h.sync(ctx, found, tenant.Pro, syncrun.Full, watch)
+	view.Sync, err = h.sync(ctx, found, tenant.Pro, syncrun.Full, p.Stderr, watch)
 	done()
 	if err != nil {
 		return err

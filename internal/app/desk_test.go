@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"memberintel/internal/job/river"
 	"memberintel/internal/postgres"
 	"memberintel/internal/postgres/pgtest"
 	"memberintel/internal/sim/clock"
@@ -34,6 +35,9 @@ const deskSecret = "whsec_deskdeskdeskdesk"
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{t: t, db: pgtest.New(t), sim: sim.New(clock.Follow(time.Now(), 1), 1)}
+	if err := river.Migrate(t.Context(), d.db); err != nil {
+		t.Fatal(err)
+	}
 	d.account = d.sim.NewAccount(sim.AccountOptions{})
 	d.account.Club(1, 12, 4)
 	d.api = httptest.NewServer(d.sim)

@@ -3,32 +3,39 @@ package app
 import (
 	"context"
 	"errors"
-	"sync"
+	"fmt"
+	"io"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
+	"memberintel/internal/job"
 	"memberintel/internal/postgres"
+	"memberintel/internal/schedule"
 	"memberintel/internal/syncrun"
-	"memberintel/internal/telemetry"
 	"memberintel/internal/tenant"
 )
 
-const (
-	proCadence  = 24 * time.Hour
-	freeCadence = 7 * 24 * time.Hour
-	firstRetry  = 5 * time.Minute // after a failure; it doubles with each further one
-	lastRetry   = 6 * time.Hour
-	lookEvery   = 15 * time.Second // how often the scheduler looks for what is due
-)
+// handlers says who does a kind of job; job/river is where they come from.
+func (h *house) handlers() map[job.Kind]job.Handler {
+	worker := &schedule.Worker{Scheduler: h.scheduler, Syncs: map[connection.Pipeline]schedule.Sync{
+		connection.Stripe: h.stripe.SyncQueued,
+	}}
+	return map[job.Kind]job.Handler{job.Sync: worker.Handle}
+}
 
-// sync brings one connection up to date and sets when it is due again. One that was interrupted stays due.
+// sync brings one connection up to date here and now, and sets when it is due again. While another worker is at it,
+// it waits for that one's end and says so. One that was interrupted stays due.
 func (h *house) sync(
-	ctx context.Context, c connection.Connection, plan tenant.Plan, mode syncrun.Mode, watch func(*syncrun.Run),
+	ctx context.Context, c connection.Connection, plan tenant.Plan, mode syncrun.Mode, say io.Writer, watch func(*syncrun.Run),
 ) (syncrun.Report, error) {
 	report, err := h.stripe.Sync(ctx, c, mode, watch)
+	for told := false; fault.Is(err, fault.Busy) && report.RunID == 0 && ctx.Err() == nil; told = true {
+		if !told {
+			writef(say, "%s\nWaiting for it to end; Ctrl-C gives up.\n", fault.Sentence(err))
+		}
+		report, err = h.stripe.Sync(ctx, c, mode, watch) // which waits a while itself
+	}
 	if errors.Is(err, context.Canceled) || fault.Is(err, fault.Busy) {
 		return report, err
 	}
@@ -38,88 +45,40 @@ func (h *house) sync(
 		if err != nil {
 			return err
 		}
-		at := time.Now().Add(wait(worked, now.ConsecutiveFailures, plan))
+		at := due(time.Now(), now, plan, worked)
 		return h.connections.ScheduleSync(ctx, tx, c.ID, &at)
 	})
 	return report, errors.Join(err, failure)
 }
 
-// wait is how long until the next sync. Only what went through keeps to the plan.
-func wait(worked bool, failures int, plan tenant.Plan) time.Duration {
-	switch {
-	case worked && plan == tenant.Free:
-		return freeCadence
-	case worked:
-		return proCadence
-	default:
-		return min(lastRetry, firstRetry<<min(max(failures-1, 0), 10))
+// due is when a connection that was synced by hand is next. Only what went through keeps to the plan.
+func due(now time.Time, c connection.Connection, plan tenant.Plan, worked bool) time.Time {
+	if !worked {
+		return now.Add(schedule.Backoff(c.ConsecutiveFailures, 0.5))
 	}
+	return schedule.NextDue(now, connection.Cadence(c.Pipeline, plan), c.TenantID, c.Pipeline)
 }
 
-// scheduler syncs what is due.
-type scheduler struct {
-	house  *house
-	atOnce int
-}
-
-// run looks for due connections until ctx ends, and then waits for the syncs under way.
-func (s *scheduler) run(ctx context.Context) error {
-	var group errgroup.Group
-	group.SetLimit(s.atOnce)
-	var busy sync.Map // of the connections whose sync is under way
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
-	for {
-		for _, route := range s.due(ctx) {
-			if _, under := busy.LoadOrStore(route.ConnectionID, true); under {
-				continue
-			}
-			started := group.TryGo(func() error {
-				defer busy.Delete(route.ConnectionID)
-				s.syncOne(ctx, route)
-				return nil
-			})
-			if !started {
-				busy.Delete(route.ConnectionID)
-				break
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return group.Wait()
-		case <-ticker.C:
-		}
+// request asks for a sync of a connection that is new or served differently from now on. A server does it, now or
+// when there is one.
+func (h *house) request(ctx context.Context, id connection.ID, cause syncrun.Cause) error {
+	if _, err := h.scheduler.RequestNow(ctx, schedule.Order{ConnectionID: id, Cause: cause}); err != nil {
+		return fmt.Errorf("app: ask for a sync: %w", err)
 	}
+	return nil
 }
 
-func (s *scheduler) due(ctx context.Context) (routes []connection.Route) {
-	err := s.house.db.ServiceTx(ctx, func(tx *postgres.ServiceTx) (err error) {
-		routes, err = s.house.connections.DueSync(ctx, tx, 2*s.atOnce)
+// reschedule tells the schedule that a tenant is served differently from now on.
+func (h *house) reschedule(ctx context.Context, id tenant.ID) error {
+	var connections []connection.Connection
+	err := h.db.TenantTx(ctx, id, func(tx *postgres.TenantTx) (err error) {
+		connections, err = h.connections.List(ctx, tx)
 		return err
 	})
-	if err != nil && ctx.Err() == nil {
-		s.house.log.ErrorContext(ctx, "what is due could not be read", "error", err)
+	for _, c := range connections {
+		if err == nil && c.State != connection.Disconnected {
+			err = h.request(ctx, c.ID, syncrun.PlanChange)
+		}
 	}
-	return routes
-}
-
-// syncOne logs what no run has told: a run that failed is in the ledger and in the log already.
-func (s *scheduler) syncOne(ctx context.Context, route connection.Route) {
-	ctx = telemetry.WithTenant(ctx, route.TenantID)
-	var c connection.Connection
-	err := s.house.db.TenantTx(ctx, route.TenantID, func(tx *postgres.TenantTx) (err error) {
-		c, err = s.house.connections.Get(ctx, tx, route.Pipeline)
-		return err
-	})
-	var report syncrun.Report
-	if err == nil {
-		report, err = s.house.sync(ctx, c, route.Plan, "", nil)
-	}
-	switch {
-	case err != nil && report.RunID == 0 && ctx.Err() == nil:
-		s.house.log.ErrorContext(ctx, "a sync that was due did not begin", "error", err)
-	case report.RunID != 0:
-		s.house.log.InfoContext(ctx, "sync run ended", "run_id", report.RunID, "mode", report.Mode, "status", report.Status,
-			"records", report.RecordsProcessed)
-	}
+	return err
 }

@@ -9,8 +9,10 @@ import (
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
 	"memberintel/internal/identity"
+	"memberintel/internal/job/river"
 	"memberintel/internal/pipeline/stripe"
 	"memberintel/internal/postgres"
+	"memberintel/internal/schedule"
 	"memberintel/internal/syncrun"
 	"memberintel/internal/telemetry"
 	"memberintel/internal/warehouse"
@@ -26,6 +28,8 @@ type house struct {
 	connections *connection.Store
 	ledger      *syncrun.Ledger
 	stripe      *stripe.Pipeline
+	engine      *river.Engine
+	scheduler   *schedule.Scheduler
 	metrics     *telemetry.Metrics
 	log         *slog.Logger
 }
@@ -38,9 +42,29 @@ func (p *program) openDatabase(ctx context.Context, fresh bool) (*postgres.DB, e
 			return nil, fault.Wrap(fault.Invalid, err, "The data folder %s cannot be made; name another with --data-dir.", p.DataDir)
 		}
 	}
-	return postgres.Open(ctx, postgres.Config{
+	db, err := postgres.Open(ctx, postgres.Config{
 		URL: p.DatabaseURL, OwnerURL: p.OwnerDatabaseURL, DataDir: p.DataDir, BinDir: p.PostgresBin, Fresh: fresh, Log: p.log,
 	})
+	if err != nil || p.DatabaseURL != "" {
+		return db, err
+	}
+	if err := river.Migrate(ctx, db); err != nil { // the program's own server is up to date whenever it is open
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// current refuses a database whose schema, or the job engine's, is not this program's.
+func current(ctx context.Context, db *postgres.DB) error {
+	err := db.Current(ctx)
+	if err == nil {
+		err = river.Current(ctx, db)
+	}
+	if errors.Is(err, postgres.ErrOutdated) {
+		return fault.New(fault.Conflict, "The database's schema is older than this program; run `memberintel migrate`.")
+	}
+	return nil
 }
 
 // open puts the program together. A database whose schema is older than the program is refused.
@@ -49,9 +73,9 @@ func (p *program) open(ctx context.Context) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := db.Current(ctx); errors.Is(err, postgres.ErrOutdated) {
+	if err := current(ctx, db); err != nil {
 		db.Close()
-		return nil, fault.New(fault.Conflict, "The database's schema is older than this program; run `memberintel migrate`.")
+		return nil, err
 	}
 	h, err := p.furnish(db)
 	if err != nil {
@@ -68,11 +92,15 @@ func (p *program) furnish(db *postgres.DB) (*house, error) {
 		return nil, err
 	}
 	h := &house{db: db, vault: vault, connections: connection.NewStore(vault), metrics: telemetry.New(), log: p.log}
-	h.ledger = &syncrun.Ledger{DB: db, Warehouse: warehouse.New(), Connections: h.connections, Metrics: h.metrics, Log: p.log}
+	h.ledger = &syncrun.Ledger{DB: db, Warehouse: warehouse.New(), Connections: h.connections, Metrics: h.metrics, Log: p.log, MaxRuns: p.MaxSyncs}
 	h.stripe = stripe.New(stripe.Config{
 		APIURL: p.StripeAPIURL, APIVersion: p.StripeAPIVersion,
 		PlatformKey: p.secrets.StripeSecretKey, Platform: commaSeparated(p.secrets.StripeWebhookSecrets),
 	}, h.ledger, stripe.NewPacer(stripe.Limits{Endpoint: p.StripeEndpointRate, Account: p.StripeAccountRate}))
+	if h.engine, err = river.New(db, river.Config{Workers: p.MaxSyncs, Log: p.log}); err != nil {
+		return nil, err
+	}
+	h.scheduler = &schedule.Scheduler{DB: db, Ledger: h.ledger, Queue: h.engine, Log: p.log}
 	return h, nil
 }
 

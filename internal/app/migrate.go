@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"memberintel/internal/job/river"
 	"memberintel/internal/postgres"
 )
 
@@ -23,6 +24,9 @@ func (c *migrateCommand) Run(ctx context.Context, p *program) error {
 	defer db.Close()
 	if p.DatabaseURL != "" {
 		if err := postgres.Migrate(ctx, db.OwnerURL()); err != nil {
+			return err
+		}
+		if err := river.Migrate(ctx, db); err != nil {
 			return err
 		}
 	}

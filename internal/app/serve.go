@@ -19,8 +19,8 @@ import (
 // The roles of a server; one process may have all of them.
 const (
 	roleWeb       = "web"       // HTTP: webhooks, status
-	roleWorker    = "worker"    // works off the refetch lists
-	roleScheduler = "scheduler" // syncs what is due
+	roleWorker    = "worker"    // runs the syncs that were asked for, and works off the refetch lists
+	roleScheduler = "scheduler" // asks for the syncs that are due
 )
 
 // refetchEvery is how often the worker looks for objects in doubt.
@@ -87,9 +87,10 @@ func (p *program) serve(ctx context.Context, h *house, roles []string, listener 
 	}
 	if slices.Contains(roles, roleWorker) {
 		group.Go(func() error { return stripe.Refetcher{Pipeline: h.stripe, Every: refetchEvery}.Run(ctx) })
+		group.Go(func() error { return h.engine.Run(ctx, h.handlers()) })
 	}
 	if slices.Contains(roles, roleScheduler) {
-		group.Go(func() error { return (&scheduler{house: h, atOnce: p.MaxSyncs}).run(ctx) })
+		group.Go(func() error { return h.scheduler.Run(ctx) })
 	}
 	return group.Wait()
 }

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"memberintel/internal/connection"
 	sim "memberintel/internal/sim/stripe"
+	"memberintel/internal/tenant"
 )
 
 // serving starts serve in this process and returns its address, and what ends it and gives its exit code.
@@ -144,7 +146,7 @@ func TestSchedulerSyncsWhatIsDue(t *testing.T) {
 	d.sync(exitDone)
 	first := d.json(exitDone, "status").at("tenants", 0, "connections", 0, "last_success_at")
 	d.makeDue()
-	_, end := d.serving("--roles", "scheduler,web")
+	_, end := d.serving("--roles", "scheduler,worker,web")
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		status := d.json(exitDone, "status")
@@ -163,7 +165,7 @@ func TestSchedulerSyncsWhatIsDue(t *testing.T) {
 		t.Errorf("serve ended with %d", code)
 	}
 	at, err := time.Parse(time.RFC3339, d.json(exitDone, "status").at("tenants", 0, "connections", 0, "next_attempt_at").(string))
-	if err != nil || time.Until(at) < 23*time.Hour {
+	if err != nil || time.Until(at) < 11*time.Hour {
 		t.Errorf("the next attempt is at %v, %v", at, err)
 	}
 }
@@ -180,19 +182,21 @@ func TestServeSaysThatItsPortIsTaken(t *testing.T) {
 }
 
 func TestWhenTheNextSyncIsDue(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
-		worked   bool
-		failures int
-		plan     string
-		want     time.Duration
+		worked      bool
+		failures    int
+		plan        tenant.Plan
+		least, most time.Duration
 	}{
-		{true, 0, "pro", 24 * time.Hour}, {true, 0, "free", 7 * 24 * time.Hour}, {true, 3, "pro", 24 * time.Hour},
-		{false, 0, "pro", 5 * time.Minute}, {false, 1, "free", 5 * time.Minute}, {false, 2, "pro", 10 * time.Minute}, {false, 50, "pro", 6 * time.Hour},
+		{true, 0, tenant.Pro, 12 * time.Hour, 36 * time.Hour},
+		{true, 3, tenant.Free, 84 * time.Hour, 11 * 24 * time.Hour},
+		{false, 1, tenant.Pro, time.Minute, time.Minute},
+		{false, 2, tenant.Free, 3 * time.Minute, 3 * time.Minute},
+		{false, 50, tenant.Pro, 6 * time.Hour, 6 * time.Hour},
 	} {
-		if got := wait(test.worked, test.failures, "pro"); test.plan == "pro" && got != test.want {
-			t.Errorf("%+v: %v", test, got)
-		}
-		if got := wait(test.worked, test.failures, "free"); test.plan == "free" && got != test.want {
+		c := connection.Connection{TenantID: tenant.ID{1}, Pipeline: connection.Stripe, ConsecutiveFailures: test.failures}
+		if got := due(now, c, test.plan, test.worked).Sub(now); got < test.least || got > test.most {
 			t.Errorf("%+v: %v", test, got)
 		}
 	}

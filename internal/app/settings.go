@@ -26,7 +26,7 @@ type Settings struct {
 	StripeAPIVersion   string  `name:"stripe-api-version" setting:"MEMBERINTEL_STRIPE_API_VERSION" group:"Settings" placeholder:"VERSION" default:"2026-08-26.dahlia" help:"API version that is asked of Stripe, and whose events are mapped."`
 	StripeEndpointRate float64 `setting:"MEMBERINTEL_STRIPE_ENDPOINT_RATE" group:"Settings" placeholder:"N" default:"25" help:"Requests a second to one endpoint of one Stripe account."`
 	StripeAccountRate  float64 `setting:"MEMBERINTEL_STRIPE_ACCOUNT_RATE" group:"Settings" placeholder:"N" default:"100" help:"Requests a second to one Stripe account."`
-	MaxSyncs           int     `setting:"MEMBERINTEL_MAX_SYNCS" group:"Settings" placeholder:"N" default:"100" help:"Syncs that serve runs at the same time."`
+	MaxSyncs           int     `setting:"MEMBERINTEL_MAX_SYNCS" group:"Settings" placeholder:"N" default:"100" help:"Syncs at the same time, over all processes on one database."`
 	LogLevel           string  `setting:"MEMBERINTEL_LOG_LEVEL" group:"Settings" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged: debug, info, warn or error."`
 	LogFormat          string  `setting:"MEMBERINTEL_LOG_FORMAT" group:"Settings" enum:"text,json" default:"text" help:"How log lines are written: text or json."`
 }

@@ -26,7 +26,7 @@ func (*syncCommand) Help() string {
 func (c *syncCommand) Run(ctx context.Context, p *program) error {
 	return p.withConnection(ctx, c.Tenant, c.Pipeline, func(h *house, t identity.Tenant, found connection.Connection) error {
 		watch, done := p.progress()
-		report, err := h.sync(ctx, found, t.Plan, c.Mode, watch)
+		report, err := h.sync(ctx, found, t.Plan, c.Mode, p.Stderr, watch)
 		done()
 		if report.RunID == 0 {
 			return err

@@ -11,6 +11,7 @@ import (
 type tenantCommands struct {
 	Create tenantCreateCommand `cmd:"" help:"Add a tenant."`
 	List   tenantListCommand   `cmd:"" help:"List the tenants."`
+	Plan   tenantPlanCommand   `cmd:"" help:"Change a tenant's plan."`
 }
 
 type tenantCreateCommand struct {
@@ -66,6 +67,38 @@ func (c *tenantListCommand) Run(ctx context.Context, p *program) error {
 				writef(w, "%s\t%s\t%s\n", t.Name, t.Plan, t.ID)
 			}
 		})
+		return nil
+	})
+}
+
+type tenantPlanCommand struct {
+	Tenant string `required:"" placeholder:"T" help:"The tenant's id or name."`
+	Plan   string `arg:"" enum:"free,pro" help:"free or pro."`
+}
+
+// Help shows an example.
+func (*tenantPlanCommand) Help() string {
+	return example("memberintel tenant plan pro --tenant oak-hill")
+}
+
+// Run changes the plan, and with it when the tenant's connections are due. The same plan changes nothing.
+func (c *tenantPlanCommand) Run(ctx context.Context, p *program) error {
+	return p.with(ctx, func(h *house) error {
+		t, err := identity.Find(ctx, h.db, c.Tenant)
+		if err != nil {
+			return err
+		}
+		t.Plan = tenant.Plan(c.Plan)
+		changed, err := identity.SetPlan(ctx, h.db, t.ID, t.Plan, actor)
+		if err != nil {
+			return err
+		}
+		if changed {
+			if err := h.reschedule(ctx, t.ID); err != nil {
+				return err
+			}
+		}
+		p.answer(tenantView{t.ID, t.Name, t.Plan}, line("%s has the plan %s.", t.Name, t.Plan))
 		return nil
 	})
 }
