@@ -36,7 +36,7 @@ check: ## Before each commit: format, vet, lint, build, the tests without a data
 test: ## Everything that CI runs, with what it needs installed first
 	./test
 
-bench: ## Measure (BENCH=webhook, backfill or search runs one)
+bench: ## Measure (BENCH=webhook, backfill, search or jobs runs one)
 	go run ./bench '$(BENCH)'
 
 soak: ## Run the property tests long (CHECKS=n, default 2000)

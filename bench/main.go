@@ -67,7 +67,7 @@ func measure(ctx context.Context) error {
 	flag.StringVar(&s.only, "senders", "", "only this number of webhook senders")
 	flag.BoolVar(&s.statements, "statements", false, "show what each statement of the webhook server costs; needs -set shared_preload_libraries=pg_stat_statements")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./bench [flags] [pattern]\nparts: webhook backfill search")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./bench [flags] [pattern]\nparts: webhook backfill search jobs")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -85,7 +85,7 @@ func measure(ctx context.Context) error {
 		name string
 		run  func(context.Context, *server, settings) error
 	}{
-		{"webhook", webhook}, {"backfill", backfill}, {"search", search},
+		{"webhook", webhook}, {"backfill", backfill}, {"search", search}, {"jobs", jobs},
 	} {
 		if !pattern.MatchString(part.name) {
 			continue
