@@ -19,7 +19,7 @@ import (
 const (
 	// bulk is from how many jobs on COPY is worth its savepoint.
 	bulk = 500
-	// portion is how many jobs one INSERT takes.
+	// portion is how many jobs one statement takes, and how many take the slow way when one of them is known.
 	portion = 5_000
 )
 
@@ -27,16 +27,18 @@ const (
 // come with it or not at all. There is nothing to do after the commit. A job of the same kind, run and generation
 // is recognised until an hour after it was done, and stays as it is, its NotBefore too.
 func (e *Engine) Enqueue(ctx context.Context, tx pgx.Tx, jobs []job.Job) (func(context.Context) error, error) {
-	params := insertable(jobs)
-	if len(params) >= bulk {
-		done, err := e.copy(ctx, tx, params)
-		if done || err != nil {
-			return nil, err
+	for some := range slices.Chunk(insertable(jobs), portion) {
+		if len(some) >= bulk {
+			done, err := e.copy(ctx, tx, some)
+			if err != nil {
+				return nil, err
+			}
+			if done {
+				continue
+			}
 		}
-	}
-	for some := range slices.Chunk(params, portion) {
 		if _, err := e.inserter.InsertManyTx(ctx, tx, some); err != nil {
-			return nil, fmt.Errorf("river: enqueue %d jobs: %w", len(jobs), err)
+			return nil, fmt.Errorf("river: enqueue %d jobs: %w", len(some), err)
 		}
 	}
 	return nil, nil
