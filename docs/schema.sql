@@ -797,7 +797,7 @@ GRANT INSERT, SELECT ON audit_event TO memberintel_app;
 GRANT INSERT, SELECT ON audit_event TO memberintel_operator;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection TO memberintel_app;
 GRANT SELECT ON connection TO memberintel_operator;
-GRANT SELECT (connected_at, connection_id, disconnected_at, generation, livemode, next_sync_at, pipeline_type, refetch_due_at, source_account_id, state, tenant_id), UPDATE (next_sync_at) ON connection TO memberintel_service;
+GRANT SELECT (account_confirmed, connected_at, connection_id, disconnected_at, generation, livemode, next_sync_at, pipeline_type, refetch_due_at, source_account_id, state, tenant_id), UPDATE (next_sync_at) ON connection TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection_secret TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON content_rules TO memberintel_app;
 GRANT SELECT ON content_rules TO memberintel_reader;
