@@ -21,8 +21,12 @@ import (
 	"memberintel/internal/syncrun"
 )
 
-// DefaultEvery is how often a scheduler looks for what is due.
-const DefaultEvery = 5 * time.Second
+const (
+	// DefaultEvery is how often a scheduler looks for what is due.
+	DefaultEvery = 5 * time.Second
+	// DefaultLost is how long after its time a run may wait before its delivery counts as lost.
+	DefaultLost = 5 * time.Minute
+)
 
 // Scheduler asks for syncs. It is safe for concurrent use, in as many processes as there are.
 type Scheduler struct {
@@ -31,6 +35,7 @@ type Scheduler struct {
 	Queue  job.Queue
 	Log    *slog.Logger
 	Every  time.Duration // between two ticks, on which the pace depends; 0 means DefaultEvery
+	Lost   time.Duration // until a run that waits is delivered again; 0 means DefaultLost
 }
 
 func (s *Scheduler) every() time.Duration {
@@ -38,6 +43,13 @@ func (s *Scheduler) every() time.Duration {
 		return DefaultEvery
 	}
 	return s.Every
+}
+
+func (s *Scheduler) lost() time.Duration {
+	if s.Lost <= 0 {
+		return DefaultLost
+	}
+	return s.Lost
 }
 
 // Run ticks and sweeps until ctx ends. What fails is logged and tried again with the next tick.

@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"memberintel/internal/postgres"
 	"memberintel/internal/syncrun"
 )
-
-// lost is how long after its time a run still waits before its delivery counts as lost.
-const lost = 5 * time.Minute
 
 // Swept is what a sweep found.
 type Swept struct {
@@ -50,7 +46,7 @@ func (s *Scheduler) Sweep(ctx context.Context) (Swept, error) {
 				return nil, err
 			}
 		}
-		late, err := syncrun.Redeliver(ctx, tx, atOnce, lost)
+		late, err := syncrun.Redeliver(ctx, tx, atOnce, s.lost())
 		swept.Redelivered = len(late)
 		return append(deliveries, late...), err
 	})
