@@ -71,22 +71,27 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 }
 
-// inTx runs fn, which returns what is to be delivered, and hands that to the engine in the same transaction.
+// inTx runs fn, which returns what is to be delivered, and hands that to the engine in the same transaction. It runs
+// again when the transaction lost to another one.
 func (s *Scheduler) inTx(ctx context.Context, fn func(*postgres.ServiceTx) ([]syncrun.Delivery, error)) error {
 	var after func(context.Context) error
-	err := s.DB.ServiceTx(ctx, func(tx *postgres.ServiceTx) error {
-		deliveries, err := fn(tx)
-		if err != nil {
+	err := postgres.Retry(maxTries, func() error {
+		return s.DB.ServiceTx(ctx, func(tx *postgres.ServiceTx) error {
+			deliveries, err := fn(tx)
+			if err != nil {
+				return err
+			}
+			after, err = s.enqueue(ctx, tx, deliveries)
 			return err
-		}
-		after, err = s.enqueue(ctx, tx, deliveries)
-		return err
+		})
 	})
 	if err != nil {
 		return err
 	}
 	return s.deliver(ctx, after)
 }
+
+const maxTries = 3
 
 func (s *Scheduler) enqueue(ctx context.Context, tx *postgres.ServiceTx, deliveries []syncrun.Delivery) (func(context.Context) error, error) {
 	if len(deliveries) == 0 {
