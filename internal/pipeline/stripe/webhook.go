@@ -106,7 +106,11 @@ var errFull = errors.New("stripe: too many deliveries are in flight")
 // readBody returns what could be read, with an error too. As many bytes as it returns are held in h.bytes:
 // what is announced and does not come takes no room from others. announced is -1 when the sender did not say.
 func (h *Webhooks) readBody(ctx context.Context, from io.Reader, announced int64) ([]byte, error) {
-	body := make([]byte, 0, min(uint64(announced)+1, firstRead)) // one more, to meet the end without growing
+	room := int64(firstRead)
+	if announced >= 0 {
+		room = min(announced+1, room) // one more, to meet the end without growing
+	}
+	body := make([]byte, 0, room)
 	for {
 		if len(body) == cap(body) {
 			body = slices.Grow(body, cap(body))

@@ -129,3 +129,19 @@ func TestAFreeTenantsEventsAreAcknowledgedAndPulledLater(t *testing.T) {
 	}
 	w.mustEqual(w.c)
 }
+
+func TestADeliveryOfUnannouncedLengthIsRead(t *testing.T) {
+	w := newWorld(t)
+	client := http.Client{Timeout: 5 * time.Second}
+	for _, size := range []int{0, 1, 3 * firstRead} {
+		body := io.MultiReader(strings.NewReader(strings.Repeat("x", size))) // a reader whose length nobody knows
+		resp, err := client.Post(w.door()+"/webhooks/stripe", "application/json", body)
+		if err != nil {
+			t.Fatalf("%d bytes: %v", size, err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("%d bytes: answered %d", size, resp.StatusCode)
+		}
+	}
+}
