@@ -65,15 +65,24 @@ func (l *lanes) next(id connection.ID) []*arrival {
 	return behind
 }
 
+// begin is divert, and opens a lane for the connection that all of the group belongs to when there is none. In one
+// hold of the lock: two committers may do it at once. What it returns is for the new lane to begin with.
+func (l *lanes) begin(group []*arrival) []*arrival {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	group = slices.DeleteFunc(group, l.join)
+	if len(group) > 0 {
+		l.waiting[group[0].door.c.ID] = nil
+	}
+	return group
+}
+
 // giveWay moves one connection's events to its lane, which it opens when there is none.
 func (in *Intake) giveWay(part []*arrival) {
 	id := part[0].door.c.ID
-	if part = in.lanes.divert(part); len(part) == 0 {
+	if part = in.lanes.begin(part); len(part) == 0 {
 		return
 	}
-	in.lanes.mu.Lock()
-	in.lanes.waiting[id] = nil
-	in.lanes.mu.Unlock()
 	in.workers.Go(func() {
 		for ; len(part) > 0; part = in.lanes.next(id) {
 			select {
