@@ -43,7 +43,7 @@ var membersOfGoneSQL string
 // from records that the other has not committed yet.
 const deriveLock = 0x6d69 // "mi"
 
-// lockMembers makes commits that touch the same member take turns, and keeps DeriveAll out, from the
+// lockMembers makes commits that touch the same member, or whatever else the ids name, take turns, and keeps DeriveAll out, from the
 // transaction's next round trip on. The locks are the transaction's.
 func lockMembers(tx *postgres.TenantTx, ids []string) {
 	keys := make([]int32, 0, len(ids))
@@ -70,17 +70,28 @@ func lockKey(tx *postgres.TenantTx, member string) int32 {
 	return int32(h.Sum32()) //nolint:gosec // a hash, any bits do
 }
 
-// contendedBy lists what commits take turns over: the members, and the invoices, since an allocation names no
-// member and writes the same payment's links as its invoice does.
+// contendedBy lists what commits take turns over: the members, and the payments, intents and invoices by which records
+// are linked. Two records of which one follows from the other have a name in common, or each would miss the other.
 func contendedBy(b *canonical.Batch) []string {
 	names := MembersOf(b)
+	add := func(ids ...*string) {
+		for _, id := range ids {
+			if id != nil {
+				names = append(names, *id)
+			}
+		}
+	}
 	for i := range b.Invoices {
-		names = append(names, b.Invoices[i].SourceID)
+		v := &b.Invoices[i]
+		add(&v.SourceID, v.PaymentSourceID, v.IntentSourceID)
+	}
+	for i := range b.Transactions {
+		t := &b.Transactions[i]
+		add(&t.SourceID, t.ParentSourceID, t.IntentSourceID, t.InvoiceSourceID)
 	}
 	for i := range b.Allocations {
-		if id := b.Allocations[i].InvoiceSourceID; id != nil {
-			names = append(names, *id)
-		}
+		a := &b.Allocations[i]
+		add(a.InvoiceSourceID, a.PaymentSourceID, a.IntentSourceID)
 	}
 	return names
 }
