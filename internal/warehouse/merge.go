@@ -133,14 +133,16 @@ func merge[T any](m *merging, t *table[T], rows []T) {
 }
 
 // mergePlans writes plans. Those that only stood in another record are merged only where they differ from what is
-// there: nearly always they do not, and many commits would wait for the same few rows.
+// there, or where nothing has shown that for a while: nearly always they need not be, and many commits would wait for
+// the same few rows. A plan that the batch also tells by itself is merged with that, since their order counts.
 func mergePlans(m *merging, t *table[canonical.Plan], plans []canonical.Plan) {
-	var mentioned []canonical.Plan
-	for _, p := range plans {
-		if p.Mentioned {
-			mentioned = append(mentioned, p)
+	told := map[key]bool{}
+	for i := range plans {
+		if !plans[i].Mentioned {
+			told[t.keyOf(&plans[i])] = true
 		}
 	}
+	mentioned := slices.DeleteFunc(slices.Clone(plans), func(p canonical.Plan) bool { return told[t.keyOf(&p)] })
 	if m.err != nil || len(mentioned) == 0 {
 		merge(m, t, plans)
 		return
