@@ -96,6 +96,26 @@ func TestTenantsInOneTransactionKeepTheirOwnRows(t *testing.T) {
 	}
 }
 
+// TestACommitIsNotCompiled has a server that compiles what looks dear, as most do, and which the tests' own does not.
+func TestACommitIsNotCompiled(t *testing.T) {
+	w := newWorld(t)
+	var compiles string
+	err := w.db.TenantTx(t.Context(), w.tenant, func(tx *postgres.TenantTx) error {
+		if _, err := tx.Exec(t.Context(), `SET LOCAL jit = on`); err != nil {
+			return err
+		}
+		b := many(100, 10, "a")
+		b.Source = w.src
+		if _, err := w.w.Apply(t.Context(), tx, b, warehouse.DeriveNow); err != nil {
+			return err
+		}
+		return tx.QueryRow(t.Context(), `SHOW jit`).Scan(&compiles)
+	})
+	if err != nil || compiles != "off" {
+		t.Errorf("jit is %q: %v", compiles, err)
+	}
+}
+
 func TestAnUnchangedRecordIsNotWrittenAnew(t *testing.T) {
 	w := newWorld(t)
 	super := pgtest.Superuser(t, w.db)

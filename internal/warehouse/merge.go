@@ -68,6 +68,8 @@ func (w *Warehouse) Apply(ctx context.Context, tx *postgres.TenantTx, b *canonic
 	// All statements of a commit read by key. A plan that was made while a table was small would read all of it.
 	tx.Set("enable_seqscan", "off")
 	tx.Set("plan_cache_mode", "force_generic_plan")
+	// A staging table is read whole all the same, at a price that would have PostgreSQL compile the statement.
+	tx.Set("jit", "off")
 	if deriving == DeriveNow {
 		lockMembers(tx, contendedBy(b))
 	}
