@@ -24,7 +24,7 @@ WITH item AS (
       LEFT JOIN LATERAL (
         SELECT * FROM subscription_item_history
          WHERE tenant_id = $1 AND source_platform = $2 AND source_account_id = $3 AND livemode = $4
-           AND subscription_source_id = s.source_id AND item_source_id = i.source_id AND valid_to IS NULL OFFSET 0) h ON true
+           AND item_source_id = i.source_id AND valid_to IS NULL OFFSET 0) h ON true
      WHERE i.source_platform = $2 AND i.source_account_id = $3 AND i.livemode = $4
 ), opened AS (
     INSERT INTO subscription_item_history

@@ -152,3 +152,15 @@ func TestTheHistoryIsOnlyAppendedTo(t *testing.T) {
 		}
 	}
 }
+
+func TestAnItemThatMovesKeepsItsHistory(t *testing.T) {
+	w := newWorld(t)
+	w.apply(subscription(10, "active", item("si_1", "gold", 1, 2500, "month", 1)))
+	elsewhere := subscription(20, "past_due", item("si_1", "gold", 1, 2500, "month", 1))
+	elsewhere.Subscriptions[0].SourceID = "sub_2"
+	w.apply(elsewhere)
+	want := []string{"si_1 first_seen 10 20 gold 1 active 2500.00", "si_1 status 20 <nil> gold 1 past_due 2500.00"}
+	if diff := cmp.Diff(want, w.history()); diff != "" {
+		t.Errorf("(-want +found)\n%s", diff)
+	}
+}
