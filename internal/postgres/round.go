@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -195,10 +196,10 @@ func (t *SharedTx) batch() *pgx.Batch {
 		t.setTenant(b, q.tenant)
 		handle := q.query.Fn
 		b.Queue(q.query.SQL, q.query.Arguments...).Fn = func(r pgx.BatchResults) (err error) {
-			if handle == nil {
-				_, err = r.Exec()
-			} else {
+			if handle != nil {
 				err = handle(r)
+			} else if _, err = r.Exec(); err != nil {
+				err = fmt.Errorf("postgres: %s: %w", beginningOf(q.query.SQL), err)
 			}
 			if err != nil {
 				t.failed = q.tenant
@@ -207,6 +208,12 @@ func (t *SharedTx) batch() *pgx.Batch {
 		}
 	}
 	return b
+}
+
+// beginningOf is enough of a statement to tell an operator which one it was: its verb and table, or its first comment.
+func beginningOf(sql string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(sql), "\n")
+	return line[:min(len(line), 60)]
 }
 
 // send sends statements, and before the first of them the transaction's beginning. After a restart of PostgreSQL all
@@ -222,7 +229,11 @@ func (t *SharedTx) send(ctx context.Context, b *pgx.Batch) error {
 		for _, q := range b.QueuedQueries {
 			first.Queue(q.SQL, q.Arguments...).Fn = q.Fn
 		}
-		return t.conn.SendBatch(ctx, first).Close()
+		err := t.conn.SendBatch(ctx, first).Close()
+		if err != nil && !t.begun {
+			err = fmt.Errorf("postgres: begin: %w", err)
+		}
+		return err
 	}
 	err := begin()
 	if t.begun || t.pool == nil || !disconnected(err) || ctx.Err() != nil {

@@ -3,9 +3,11 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"memberintel/internal/postgres"
 	"memberintel/internal/postgres/pgtest"
@@ -120,6 +122,22 @@ func TestAFailureNamesThePartWhoseStatementItWas(t *testing.T) {
 		if err == nil || !ended[0] || !ended[1] {
 			t.Errorf("%v, parts ended %v", err, ended)
 		}
+	}
+}
+
+func TestAFailedStatementTellsWhichItWas(t *testing.T) {
+	w := newWorld(t)
+	err := w.as(w.ours, func(_ context.Context, tx *postgres.TenantTx) error {
+		tx.Queue(`SELECT 1`)
+		tx.Queue(`
+			INSERT INTO audit_event (tenant_id, actor, action, subject)
+			VALUES ($1, 'test', 'foreign', '')`, w.theirs)
+		tx.Queue(`SELECT 2`)
+		return nil
+	})
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || !strings.Contains(err.Error(), "INSERT INTO audit_event") {
+		t.Errorf("got %v", err)
 	}
 }
 
