@@ -240,11 +240,11 @@ func (t *SharedTx) send(ctx context.Context, b *pgx.Batch) error {
 		return err
 	}
 	t.pool.Reset()
+	t.conn.Release() // first: all of the pool may be in the hands of those who wait for one that works
 	fresh, acquireErr := t.pool.Acquire(ctx)
 	if acquireErr != nil {
 		return err
 	}
-	t.conn.Release()
 	t.conn = fresh
 	return begin()
 }

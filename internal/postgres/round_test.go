@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -162,5 +163,28 @@ func TestATransactionGetsOverALostConnection(t *testing.T) {
 	}
 	if _, err := count(); err != nil {
 		t.Errorf("after its connection was ended: %v", err)
+	}
+}
+
+func TestATransactionGetsOverALostConnectionThatIsTheOnlyOne(t *testing.T) {
+	full := pgtest.New(t)
+	db, err := postgres.Connect(t.Context(), full.AppURL(), full.OwnerURL(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for range 2 {
+		var pid int
+		err := db.TenantTx(ctx, tenant.ID{1}, func(tx *postgres.TenantTx) error {
+			return tx.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&pid)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pgtest.Superuser(t, full).Exec(ctx, `SELECT pg_terminate_backend($1, 5000)`, pid); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
