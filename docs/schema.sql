@@ -199,16 +199,15 @@ CREATE TABLE members (
     last_activity_at timestamp with time zone,
     person_id uuid,
     sort_name text GENERATED ALWAYS AS (lower("left"(COALESCE(name, ''::text), 100))) STORED,
-    email_l text GENERATED ALWAYS AS (lower("left"(COALESCE(email, ''::text), 320))) STORED,
+    email_start text GENERATED ALWAYS AS (lower("left"(COALESCE(email, ''::text), 2))) STORED,
     search_text text GENERATED ALWAYS AS (lower((("left"(COALESCE(name, ''::text), 100) || ' '::text) || "left"(COALESCE(email, ''::text), 140)))) STORED,
     PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
     CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
     CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text])))
 );
-CREATE INDEX members_email ON public.members USING btree (tenant_id, email_l, id) INCLUDE (sort_name);
-CREATE INDEX members_metadata ON public.members USING gin (tenant_id, metadata jsonb_path_ops);
+CREATE INDEX members_email ON public.members USING btree (tenant_id, "left"(email_start, 1), sort_name, id) INCLUDE (email_start, membership_status, plan_source_id) WHERE ((email_start <> "left"(sort_name, 2)) AND (email_start <> ''::text));
 CREATE INDEX members_plan ON public.members USING btree (tenant_id, plan_source_id, membership_status, sort_name, id);
-CREATE INDEX members_search ON public.members USING gin (tenant_id, search_text gin_trgm_ops);
+CREATE INDEX members_search ON public.members USING gin (tenant_id, search_text gin_trgm_ops, metadata jsonb_path_ops);
 CREATE INDEX members_sort ON public.members USING btree (tenant_id, sort_name, id) INCLUDE (search_text, membership_status, plan_source_id);
 CREATE INDEX members_status ON public.members USING btree (tenant_id, membership_status, sort_name, id);
 
@@ -684,7 +683,7 @@ CREATE VIEW tenant_data_freshness WITH (security_invoker=true) AS -- tenant_id u
 
 CREATE FUNCTION memberintel_now() RETURNS timestamp with time zone LANGUAGE sql STABLE; -- owner memberintel_owner
 
-CREATE FUNCTION search_members(text,text,text,jsonb,text,bigint,integer) RETURNS TABLE(id bigint, source_platform text, source_id text, name text, email text, membership_status text, plan_source_id text, sort_name text) LANGUAGE plpgsql STABLE SECURITY DEFINER; -- owner memberintel_search; search_path=pg_catalog, public, pg_temp; plan_cache_mode=force_custom_plan
+CREATE FUNCTION search_members(text,text,text,jsonb,text,bigint,integer) RETURNS TABLE(id bigint, source_platform text, source_id text, name text, email text, membership_status text, plan_source_id text, sort_name text) LANGUAGE plpgsql STABLE SECURITY DEFINER; -- owner memberintel_search; search_path=pg_catalog, public, pg_temp; plan_cache_mode=force_custom_plan; enable_seqscan=off; jit=off
 
 ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY; ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE connection ENABLE ROW LEVEL SECURITY; ALTER TABLE connection ENABLE ROW LEVEL SECURITY;

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"pgregory.net/rapid"
 
 	"memberintel/internal/postgres"
 	"memberintel/internal/postgres/pgtest"
@@ -174,6 +177,48 @@ func TestSearchFindsWhatIsThere(t *testing.T) {
 	}
 }
 
+// TestSearchFindsWhatAPlainScanFinds asks at random of members whose names and addresses begin alike and
+// otherwise, or are missing.
+func TestSearchFindsWhatAPlainScanFinds(t *testing.T) {
+	w := newWorld(t)
+	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // any members do
+	text := func(most int) *string {
+		n := random.IntN(most+2) - 1
+		if n < 0 {
+			return nil
+		}
+		var b strings.Builder
+		for range n {
+			b.WriteString([]string{"a", "A", "b", "é", "É", "%", " "}[random.IntN(7)])
+		}
+		return is(b.String())
+	}
+	for i := range 1200 {
+		_, err := w.owner.Exec(t.Context(), `INSERT INTO members (tenant_id, source_platform, source_account_id, livemode, source_id, observed_at, observed_until,
+			name, email, membership_status, metadata) VALUES ($1, 'stripe', 'acct', true, $2, now(), now(), $3, $4, $5, jsonb_build_object('level', $6::int))`,
+			w.ours, fmt.Sprintf("any_%d", i), text(7), text(5), []string{"active", "none"}[i%2], i%30)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.owner.Exec(t.Context(), `ANALYZE members`); err != nil {
+		t.Fatal(err)
+	}
+	reader := pgtest.Login(t, w.db, w.reader)
+	rapid.Check(t, func(t *rapid.T) {
+		s := search{
+			query:    rapid.StringOfN(rapid.SampledFrom([]rune("abé% ")), 0, 5, -1).Draw(t, "query"),
+			status:   rapid.SampledFrom([]*string{nil, nil, is("active")}).Draw(t, "status"),
+			metadata: rapid.SampledFrom([]*string{nil, nil, is(`{"level": 3}`)}).Draw(t, "metadata"),
+			page:     rapid.SampledFrom([]int{20, 50, 200}).Draw(t, "page"),
+		}
+		found, err := s.find(context.Background(), reader)
+		if diff := cmp.Diff(s.expected(w.t, w.owner, w.ours), found, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Fatalf("%v (-want +found)\n%s", err, diff)
+		}
+	})
+}
+
 func TestSearchRefusesAPageThatIsNone(t *testing.T) {
 	w := newWorld(t)
 	for _, page := range []any{0, -1, 201, nil} {
@@ -225,7 +270,7 @@ func plans(t testing.TB, db *postgres.DB, id tenant.ID, s search, after string) 
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
 	for _, set := range []string{`LOAD 'auto_explain'`, `SET auto_explain.log_min_duration = 0`, `SET auto_explain.log_nested_statements = on`,
-		`SET client_min_messages = log`, `SET app.tenant_id = '` + id.String() + `'`} {
+		`SET auto_explain.log_analyze = on`, `SET auto_explain.log_timing = off`, `SET client_min_messages = log`, `SET app.tenant_id = '` + id.String() + `'`} {
 		if _, err := conn.Exec(t.Context(), set); err != nil {
 			t.Fatal(err)
 		}
@@ -262,6 +307,8 @@ func TestSearchUsesItsIndexes(t *testing.T) {
 		"no hit":      {search: search{query: "qqxyzzy"}, indexes: []string{"members_search"}},
 		"common word": {search: search{query: "smith"}, indexes: []string{"members_search", "members_sort"}},
 		"prefix":      {search: search{query: "z"}, indexes: []string{"members_sort"}},
+		"of e-mail":   {search: search{query: "zo", status: is("active")}, indexes: []string{"members_email"}},
+		"metadata":    {search: search{query: "smith", metadata: is(`{"city": "Rom"}`)}, indexes: []string{"members_search"}},
 		"first page":  {indexes: []string{"members_sort"}},
 		"a late page": {after: "zoë", indexes: []string{"members_sort"}},
 		"status":      {search: search{status: is("canceled")}, indexes: []string{"members_status"}},
@@ -270,6 +317,44 @@ func TestSearchUsesItsIndexes(t *testing.T) {
 		plan := plans(t, w.db, w.ours, want.search, want.after)
 		if !slices.ContainsFunc(want.indexes, func(index string) bool { return strings.Contains(plan, index) }) || strings.Contains(plan, "Seq Scan on members") {
 			t.Errorf("%s does not use %q:\n%s", name, want.indexes, plan)
+		}
+	}
+}
+
+// TestSearchWalksThroughFew holds for the queries that a planner gets wrong when it takes matches for evenly
+// spread over the alphabet.
+func TestSearchWalksThroughFew(t *testing.T) {
+	w := newWorld(t)
+	populate(t, w.owner, w.ours, 20_000)
+	if _, err := w.owner.Exec(t.Context(), `VACUUM ANALYZE members`); err != nil {
+		t.Fatal(err)
+	}
+	removed := regexp.MustCompile(`Rows Removed by (?:Filter|Index Recheck): (\d+)`)
+	for name, asked := range map[string]struct {
+		search
+		after string
+		most  int
+	}{
+		"late in the alphabet":    {search: search{query: "zoë"}, most: 3000}, // the nameless, who come first, match by their address
+		"late, and a status":      {search: search{query: "zoë", status: is("none")}, most: 3000 + 1200},
+		"nobody there":            {search: search{query: "zoë", metadata: is(`{"city": "Rom"}`)}, most: 125},
+		"metadata that few have":  {search: search{metadata: is(`{"city": "Rom"}`)}, most: 125},
+		"common":                  {search: search{query: "smith"}, most: 10_000},
+		"one letter":              {search: search{query: "z"}, most: 0},
+		"one letter of addresses": {search: search{query: "1"}, most: 0},
+		"two letters":             {search: search{query: "zo"}, most: 200},
+		"the end":                 {search: search{query: "example"}, after: "zoë z", most: 500},
+	} {
+		plan, all := plans(t, w.db, w.ours, asked.search, asked.after), 0
+		for _, found := range removed.FindAllStringSubmatch(plan, -1) {
+			n, err := strconv.Atoi(found[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += n
+		}
+		if all > asked.most {
+			t.Errorf("%s: reads %d members in vain:\n%s", name, all, plan)
 		}
 	}
 }

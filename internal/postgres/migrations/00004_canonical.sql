@@ -51,18 +51,21 @@ CREATE TABLE members (
     person_id               uuid,
     -- For search. Capped so that no index row can exceed what a btree page takes, whatever the bytes.
     sort_name   text COLLATE "C" GENERATED ALWAYS AS (lower(left(coalesce(name, ''), 100))) STORED,
-    email_l     text COLLATE "C" GENERATED ALWAYS AS (lower(left(coalesce(email, ''), 320))) STORED,
+    email_start text COLLATE "C" GENERATED ALWAYS AS (lower(left(coalesce(email, ''), 2))) STORED,
     search_text text COLLATE "C" GENERATED ALWAYS AS
         (lower(left(coalesce(name, ''), 100) || ' ' || left(coalesce(email, ''), 140))) STORED,
     PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id)
 ) WITH (fillfactor = 90);
 CREATE INDEX members_sort ON members (tenant_id, sort_name, id)
     INCLUDE (search_text, membership_status, plan_source_id);
-CREATE INDEX members_search ON members USING gin (tenant_id, search_text gin_trgm_ops);
+CREATE INDEX members_search ON members USING gin (tenant_id, search_text gin_trgm_ops, metadata jsonb_path_ops);
 CREATE INDEX members_status ON members (tenant_id, membership_status, sort_name, id);
 CREATE INDEX members_plan ON members (tenant_id, plan_source_id, membership_status, sort_name, id);
-CREATE INDEX members_metadata ON members USING gin (tenant_id, metadata jsonb_path_ops);
-CREATE INDEX members_email ON members (tenant_id, email_l, id) INCLUDE (sort_name);
+-- By name, for one or two letters, those whose e-mail address begins otherwise than their name: the range
+-- of members_sort has the others.
+CREATE INDEX members_email ON members (tenant_id, left(email_start, 1), sort_name, id)
+    INCLUDE (email_start, membership_status, plan_source_id)
+    WHERE email_start <> left(sort_name, 2) AND email_start <> '';
 
 -- Products and prices: level says which; a price names its product.
 CREATE TABLE plans (

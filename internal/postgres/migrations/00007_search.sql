@@ -16,19 +16,25 @@ RETURNS TABLE (id bigint, source_platform text, source_id text, name text, email
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 SET plan_cache_mode = force_custom_plan
+SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
     tenant uuid;
+    wanted text := lower(btrim(coalesce(query, '')));
     words text[] := '{}';
     word text;
-    starts text[] := '{""}';
-    start text;
-    found text;
-    conditions text := '';
-    wanted text := lower(btrim(coalesce(query, '')));
+    range text := ' FROM public.members m WHERE m.tenant_id = $1';
+    ranges text[];
+    filters text := '';
+    searchable boolean := metadata_has IS NOT NULL; -- by the index members_search
+    look integer := CASE WHEN metadata_has IS NULL THEN 500 ELSE 125 END; -- metadata does not stand in the index of names
+    found integer;
+    names text[];
+    ids bigint[];
 BEGIN
     -- A reader's tenant comes from its login; only the program's own login may name one.
-    SELECT r.tenant_id INTO tenant FROM public.tenant_reader r WHERE r.role_name = session_user;
+    SELECT r.tenant_id INTO tenant FROM public.tenant_reader r WHERE r.role_name = session_user::text COLLATE "default";
     IF tenant IS NULL AND NOT pg_has_role(session_user, 'memberintel_reader', 'USAGE') THEN
         tenant := nullif(current_setting('app.tenant_id', true), '')::uuid;
     ELSIF tenant IS NULL AND (SELECT rolsuper FROM pg_roles WHERE rolname = session_user) THEN
@@ -41,31 +47,65 @@ BEGIN
         RAISE EXCEPTION 'search_members: page must be 1 to 200' USING ERRCODE = '22023';
     END IF;
 
+    IF after_name IS NOT NULL THEN range := range || ' AND (m.sort_name, m.id) > ($7, $8)'; END IF;
+    IF status IS NOT NULL THEN filters := filters || ' AND m.membership_status = $4'; END IF;
+    IF plan IS NOT NULL THEN filters := filters || ' AND m.plan_source_id = $5'; END IF;
+    IF metadata_has IS NOT NULL THEN filters := filters || ' AND m.metadata @> $6'; END IF;
     IF length(wanted) BETWEEN 1 AND 2 THEN
-        starts := ARRAY[' AND m.sort_name ^@ $2', ' AND m.email_l ^@ $2'];
-    ELSIF wanted <> '' THEN
+        searchable := false;
+        ranges := ARRAY[range || ' AND m.sort_name ^@ $2',
+            range || ' AND left(m.email_start, 1) = left($2, 1) AND m.email_start ^@ $2'
+                  || ' AND m.email_start <> left(m.sort_name, 2) AND m.email_start <> '''''];
+    ELSE
+        ranges := ARRAY[range];
         FOREACH word IN ARRAY (regexp_split_to_array(left(wanted, 200), '\s+'))[1:8] LOOP
+            CONTINUE WHEN word = '';
             words := words || ('%' || replace(replace(replace(word, '\', '\\'), '%', '\%'), '_', '\_') || '%');
-            conditions := conditions || format(' AND m.search_text LIKE $3[%s]', cardinality(words));
+            filters := filters || format(' AND m.search_text LIKE $3[%s]', cardinality(words));
+            searchable := searchable OR word ~ '[[:alnum:]]{3}';
         END LOOP;
     END IF;
-    IF status IS NOT NULL THEN conditions := conditions || ' AND m.membership_status = $4'; END IF;
-    IF plan IS NOT NULL THEN conditions := conditions || ' AND m.plan_source_id = $5'; END IF;
-    IF metadata_has IS NOT NULL THEN conditions := conditions || ' AND m.metadata @> $6'; END IF;
-    IF after_name IS NOT NULL THEN conditions := conditions || ' AND (m.sort_name, m.id) > ($7, $8)'; END IF;
 
-    -- The page is found first, by what stands in the index alone, and its members are read then. A UNION of
-    -- two ranges lets each have its own index.
-    FOREACH start IN ARRAY starts LOOP
-        found := concat_ws(' UNION ', found, 'SELECT * FROM (SELECT m.sort_name, m.id FROM public.members m WHERE m.tenant_id = $1'
-            || start || conditions || ' ORDER BY m.sort_name, m.id LIMIT $9) AS range');
-    END LOOP;
-    RETURN QUERY EXECUTE
-        'SELECT m.id, m.source_platform, m.source_id, m.name, m.email, m.membership_status, m.plan_source_id, m.sort_name'
-        || ' FROM (' || found || ' ORDER BY sort_name, id LIMIT $9) AS k'
-        || ' JOIN public.members m ON m.tenant_id = $1 AND m.sort_name = k.sort_name AND m.id = k.id'
-        || ' ORDER BY k.sort_name, k.id'
-        USING tenant, wanted, words, status, plan, metadata_has, after_name, coalesce(after_id, 0), page;
+    IF searchable THEN
+        -- Where many match, the first names fill the page. So a few hundred are read, and twice as many as should
+        -- do if those bore enough.
+        FOR attempt IN 1..2 LOOP
+            EXECUTE 'SELECT array_agg(k.sort_name), array_agg(k.id) FROM (SELECT m.sort_name, m.id FROM (SELECT m.*' || range
+                || ' ORDER BY m.sort_name, m.id LIMIT ' || look || ') AS m WHERE true' || filters
+                || ' ORDER BY m.sort_name, m.id LIMIT $9) AS k'
+                INTO names, ids
+                USING tenant, wanted, words, status, plan, metadata_has, after_name, coalesce(after_id, 0), page;
+            found := coalesce(cardinality(ids), 0);
+            searchable := found < page;
+            EXIT WHEN attempt = 2 OR NOT searchable OR found * 10 < page;
+            look := 2 * look * page / found;
+        END LOOP;
+        IF searchable AND after_name IS NOT NULL THEN -- the last page may have seen the last name
+            EXECUTE 'SELECT count(*) > ' || look || ' FROM (SELECT' || range || ' LIMIT ' || look || ' + 1) AS seen'
+                INTO searchable USING tenant, wanted, words, status, plan, metadata_has, after_name, coalesce(after_id, 0);
+        END IF;
+        IF searchable THEN
+            -- Few match, or late in the alphabet: all of them, sorted then. OFFSET 0 keeps the planner from walking
+            -- through the names, as it would if it took the matches for evenly spread.
+            RETURN QUERY EXECUTE 'SELECT * FROM (SELECT m.id, m.source_platform, m.source_id, m.name, m.email,'
+                || ' m.membership_status, m.plan_source_id, m.sort_name FROM public.members m WHERE m.tenant_id = $1' || filters
+                || ' OFFSET 0) AS hit WHERE $7 IS NULL OR (sort_name, id) > ($7, $8) ORDER BY sort_name, id LIMIT $9'
+                USING tenant, wanted, words, status, plan, metadata_has, after_name, coalesce(after_id, 0), page;
+            RETURN;
+        END IF;
+    ELSE
+        EXECUTE 'SELECT array_agg(k.sort_name), array_agg(k.id) FROM (' || (
+                SELECT string_agg('SELECT * FROM (SELECT m.sort_name, m.id' || r || filters
+                                  || ' ORDER BY m.sort_name, m.id LIMIT $9) AS first', ' UNION ') FROM unnest(ranges) AS r)
+            || ' ORDER BY sort_name, id LIMIT $9) AS k'
+            INTO names, ids
+            USING tenant, wanted, words, status, plan, metadata_has, after_name, coalesce(after_id, 0), page;
+    END IF;
+    -- So far the page is known by what stands in an index alone; its members are read now.
+    RETURN QUERY SELECT m.id, m.source_platform, m.source_id, m.name, m.email, m.membership_status, m.plan_source_id, m.sort_name
+        FROM unnest(names, ids) AS k (sort_name, id)
+        JOIN public.members m ON m.tenant_id = tenant AND m.sort_name = k.sort_name AND m.id = k.id
+        ORDER BY m.sort_name, m.id;
 END
 $$;
 -- +goose StatementEnd
