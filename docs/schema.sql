@@ -199,13 +199,14 @@ CREATE TABLE members (
     last_activity_at timestamp with time zone,
     person_id uuid,
     sort_name text GENERATED ALWAYS AS (lower("left"(COALESCE(name, ''::text), 100))) STORED,
-    email_start text GENERATED ALWAYS AS (lower("left"(COALESCE(email, ''::text), 2))) STORED,
+    email_letter text GENERATED ALWAYS AS ("left"(lower("left"(COALESCE(email, ''::text), 1)), 1)) STORED,
+    email_start text GENERATED ALWAYS AS ("left"(lower("left"(COALESCE(email, ''::text), 2)), 2)) STORED,
     search_text text GENERATED ALWAYS AS (lower((("left"(COALESCE(name, ''::text), 100) || ' '::text) || "left"(COALESCE(email, ''::text), 140)))) STORED,
     PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
     CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
     CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text])))
 );
-CREATE INDEX members_email ON public.members USING btree (tenant_id, "left"(email_start, 1), sort_name, id) INCLUDE (email_start, membership_status, plan_source_id) WHERE ((email_start <> "left"(sort_name, 2)) AND (email_start <> ''::text));
+CREATE INDEX members_email ON public.members USING btree (tenant_id, email_letter, sort_name, id) INCLUDE (email_start, membership_status, plan_source_id) WHERE ((email_start <> "left"(sort_name, 2)) AND (email_start <> ''::text));
 CREATE INDEX members_plan ON public.members USING btree (tenant_id, plan_source_id, membership_status, sort_name, id);
 CREATE INDEX members_search ON public.members USING gin (tenant_id, search_text gin_trgm_ops, metadata jsonb_path_ops);
 CREATE INDEX members_sort ON public.members USING btree (tenant_id, sort_name, id) INCLUDE (search_text, membership_status, plan_source_id);

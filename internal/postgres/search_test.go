@@ -210,7 +210,7 @@ func TestSearchFindsWhatAPlainScanFinds(t *testing.T) {
 			query:    rapid.StringOfN(rapid.SampledFrom([]rune("abé% ")), 0, 5, -1).Draw(t, "query"),
 			status:   rapid.SampledFrom([]*string{nil, nil, is("active")}).Draw(t, "status"),
 			metadata: rapid.SampledFrom([]*string{nil, nil, is(`{"level": 3}`)}).Draw(t, "metadata"),
-			page:     rapid.SampledFrom([]int{20, 50, 200}).Draw(t, "page"),
+			page:     rapid.SampledFrom([]int{5, 50, 200}).Draw(t, "page"),
 		}
 		found, err := s.find(context.Background(), reader)
 		if diff := cmp.Diff(s.expected(w.t, w.owner, w.ours), found, cmpopts.EquateEmpty()); err != nil || diff != "" {
@@ -321,40 +321,43 @@ func TestSearchUsesItsIndexes(t *testing.T) {
 	}
 }
 
-// TestSearchWalksThroughFew holds for the queries that a planner gets wrong when it takes matches for evenly
-// spread over the alphabet.
+// TestSearchWalksThroughFew asks what the planner gets wrong when left alone: it takes matches for evenly spread
+// over the alphabet, and guesses by the length of a word how many there are.
 func TestSearchWalksThroughFew(t *testing.T) {
 	w := newWorld(t)
 	populate(t, w.owner, w.ours, 20_000)
-	if _, err := w.owner.Exec(t.Context(), `VACUUM ANALYZE members`); err != nil {
-		t.Fatal(err)
+	for _, sql := range []string{`UPDATE members SET email = 'z' || email WHERE id % 2 = 0`, `VACUUM ANALYZE members`} {
+		if _, err := w.owner.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
 	}
-	removed := regexp.MustCompile(`Rows Removed by (?:Filter|Index Recheck): (\d+)`)
+	read := regexp.MustCompile(`(?:Scan using members_\w+ on members|Heap Scan on members) .*actual rows=(\d+)|Rows Removed by Filter: (\d+)`)
 	for name, asked := range map[string]struct {
 		search
 		after string
-		most  int
+		most  int // rows read and rows rejected
 	}{
-		"late in the alphabet":    {search: search{query: "zoë"}, most: 3000}, // the nameless, who come first, match by their address
-		"late, and a status":      {search: search{query: "zoë", status: is("none")}, most: 3000 + 1200},
-		"nobody there":            {search: search{query: "zoë", metadata: is(`{"city": "Rom"}`)}, most: 125},
-		"metadata that few have":  {search: search{metadata: is(`{"city": "Rom"}`)}, most: 125},
-		"common":                  {search: search{query: "smith"}, most: 10_000},
-		"one letter":              {search: search{query: "z"}, most: 0},
-		"one letter of addresses": {search: search{query: "1"}, most: 0},
-		"two letters":             {search: search{query: "zo"}, most: 200},
-		"the end":                 {search: search{query: "example"}, after: "zoë z", most: 500},
+		"late in the alphabet":    {search: search{query: "pet"}, most: 7000}, // the nameless, who come first, match by their address
+		"late, and a status":      {search: search{query: "pet", status: is("none")}, most: 7000},
+		"nobody there":            {search: search{query: "pet", metadata: is(`{"city": "Rom"}`)}, most: 250},
+		"metadata that few have":  {search: search{metadata: is(`{"city": "Rom"}`)}, most: 250},
+		"common":                  {search: search{query: "example"}, most: 600},
+		"one letter":              {search: search{query: "z"}, most: 150},
+		"one letter, second page": {search: search{query: "z"}, after: "maria novak", most: 150},
+		"one letter and a status": {search: search{query: "z", status: is("active")}, most: 400},
+		"two letters":             {search: search{query: "zj"}, most: 6000}, // through those of the first letter
+		"the end":                 {search: search{query: "example"}, after: "zoë z", most: 1000},
 	} {
 		plan, all := plans(t, w.db, w.ours, asked.search, asked.after), 0
-		for _, found := range removed.FindAllStringSubmatch(plan, -1) {
-			n, err := strconv.Atoi(found[1])
+		for _, found := range read.FindAllStringSubmatch(plan, -1) {
+			n, err := strconv.Atoi(found[1] + found[2])
 			if err != nil {
 				t.Fatal(err)
 			}
 			all += n
 		}
 		if all > asked.most {
-			t.Errorf("%s: reads %d members in vain:\n%s", name, all, plan)
+			t.Errorf("%s: reads %d members:\n%s", name, all, plan)
 		}
 	}
 }

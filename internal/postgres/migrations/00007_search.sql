@@ -54,7 +54,7 @@ BEGIN
     IF length(wanted) BETWEEN 1 AND 2 THEN
         searchable := false;
         ranges := ARRAY[range || ' AND m.sort_name ^@ $2',
-            range || ' AND left(m.email_start, 1) = left($2, 1) AND m.email_start ^@ $2'
+            range || ' AND m.email_letter = left($2, 1) AND m.email_start ^@ $2'
                   || ' AND m.email_start <> left(m.sort_name, 2) AND m.email_start <> '''''];
     ELSE
         ranges := ARRAY[range];
