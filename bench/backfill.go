@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -98,7 +99,7 @@ type filled struct {
 	limits stripe.Limits
 	copied bool // plain COPY of the same rows is measured too
 
-	rate, cpu, peak, copyRate, seconds []float64
+	rate, cpu, database, peak, copyRate, copyCPU, seconds []float64
 }
 
 // backfill measures a whole pass, from its beginning to its end with the derived columns and the sweep.
@@ -128,6 +129,7 @@ func backfill(ctx context.Context, on *server, s settings) error {
 		return err
 	}
 	api := "http://" + string(line)
+	kinds = slices.DeleteFunc(kinds, func(k *filled) bool { return !strings.Contains(k.name, s.kind) })
 	for round := range s.rounds {
 		for _, k := range kinds {
 			if err := fill(ctx, on, s, source, api, k); err != nil {
@@ -136,7 +138,7 @@ func backfill(ctx context.Context, on *server, s settings) error {
 		}
 	}
 	fmt.Println("\nBackfill, 8 requests in flight: members, subscriptions with their item, invoices with their payment, 5 KB each; the whole pass")
-	fmt.Printf("%-26s %8s %8s %10s %8s %9s %9s %10s\n", "", "objects", "seconds", "objects/s", "of COPY", "of limit", "peak MB", "CPU us")
+	fmt.Printf("%-26s %8s %8s %10s %8s %9s %9s %8s %8s\n", "", "objects", "seconds", "objects/s", "of COPY", "of limit", "peak MB", "CPU us", "+ PG us")
 	for _, k := range kinds {
 		objects := k.stock.Customers + k.stock.Subscriptions + k.stock.Invoices
 		ofCopy, ofLimit := "", ""
@@ -146,9 +148,9 @@ func backfill(ctx context.Context, on *server, s settings) error {
 		if k.limits.Endpoint == 0 { // the longest list, a page of 100 at a time, at 25 pages a second
 			ofLimit = fmt.Sprintf("%.2f", float64(k.stock.Invoices)/100/25/median(k.seconds))
 		}
-		fmt.Printf("%-26s %8d %8.1f %10.0f %8s %9s %9.0f %10.0f\n", k.name, objects, median(k.seconds), median(k.rate), ofCopy, ofLimit, median(k.peak), median(k.cpu))
+		fmt.Printf("%-26s %8d %8.1f %10.0f %8s %9s %9.0f %8.0f %8.0f\n", k.name, objects, median(k.seconds), median(k.rate), ofCopy, ofLimit, median(k.peak), median(k.cpu), median(k.database))
 		if k.copied {
-			fmt.Printf("%-26s %8d %8s %10.0f\n", "COPY of the same rows", objects, "", median(k.copyRate))
+			fmt.Printf("%-26s %8d %8s %10.0f %8s %9s %9s %8s %8.0f\n", "COPY of the same rows", objects, "", median(k.copyRate), "", "", "", "", median(k.copyCPU))
 		}
 	}
 	return nil
@@ -178,6 +180,12 @@ func fill(ctx context.Context, on *server, s settings, source *child, api string
 	if k.copied {
 		t.Profile = s.profile
 	}
+	if s.statements {
+		if err := on.exec(ctx, database, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements", "SELECT pg_stat_statements_reset()"); err != nil {
+			return err
+		}
+	}
+	_, before := on.cpu()
 	if err := worker.tell(t); err != nil {
 		return err
 	}
@@ -185,6 +193,7 @@ func fill(ctx context.Context, on *server, s settings, source *child, api string
 	if err != nil {
 		return err
 	}
+	_, after := on.cpu()
 	var d done
 	if err := json.Unmarshal(line, &d); err != nil {
 		return err
@@ -193,15 +202,22 @@ func fill(ctx context.Context, on *server, s settings, source *child, api string
 	if d.Status != "succeeded" || d.Records < int64(objects) {
 		return fmt.Errorf("the sync ended %s with %d records", d.Status, d.Records)
 	}
+	if s.statements {
+		on.statements(ctx, database, objects)
+	}
 	k.seconds = append(k.seconds, d.Seconds)
+	k.database = append(k.database, (after-before)*1e6/float64(objects))
 	k.rate = append(k.rate, float64(objects)/d.Seconds)
 	k.cpu = append(k.cpu, d.CPU*1e6/float64(objects))
 	k.peak = append(k.peak, d.PeakMB)
 	if k.copied {
+		_, before := on.cpu()
 		took, err := copyAgain(ctx, on, database)
 		if err != nil {
 			return err
 		}
+		_, after := on.cpu()
+		k.copyCPU = append(k.copyCPU, (after-before)*1e6/float64(objects))
 		k.copyRate = append(k.copyRate, float64(objects)/took.Seconds())
 	}
 	return nil

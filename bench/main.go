@@ -48,6 +48,7 @@ type settings struct {
 	scale   float64
 	profile string
 	only    string
+	kind    string
 
 	statements bool
 }
@@ -65,9 +66,10 @@ func measure(ctx context.Context) error {
 		return nil
 	})
 	flag.StringVar(&s.only, "senders", "", "only this number of webhook senders")
-	flag.BoolVar(&s.statements, "statements", false, "show what each statement of the webhook server costs; needs -set shared_preload_libraries=pg_stat_statements")
+	flag.StringVar(&s.kind, "kind", "", "only the backfills whose name holds this `text`")
+	flag.BoolVar(&s.statements, "statements", false, "show what each statement of the webhook server or the backfill costs; needs -set shared_preload_libraries=pg_stat_statements")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./bench [flags] [pattern]\nparts: webhook backfill search jobs")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./bench [flags] [pattern]\nparts: webhook growth backfill search jobs")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -85,7 +87,7 @@ func measure(ctx context.Context) error {
 		name string
 		run  func(context.Context, *server, settings) error
 	}{
-		{"webhook", webhook}, {"backfill", backfill}, {"search", search}, {"jobs", jobs},
+		{"webhook", webhook}, {"growth", growth}, {"backfill", backfill}, {"search", search}, {"jobs", jobs},
 	} {
 		if !pattern.MatchString(part.name) {
 			continue

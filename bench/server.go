@@ -160,8 +160,9 @@ func (s *server) statements(ctx context.Context, database string, events int) {
 		return
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	rows, err := conn.Query(ctx, `SELECT calls, (total_exec_time + total_plan_time) * 1000, plans, regexp_replace(left(query, 400), '\s+', ' ', 'g')
-		FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY total_exec_time + total_plan_time DESC LIMIT 30`)
+	rows, err := conn.Query(ctx, `SELECT sum(calls)::bigint, sum(total_exec_time + total_plan_time) * 1000, sum(rows)::bigint, regexp_replace(left(query, 400), '\s+', ' ', 'g') AS text
+		FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+		GROUP BY text ORDER BY 2 DESC LIMIT 30`) // a temporary table makes the same text another statement on each connection
 	if err != nil {
 		return
 	}
@@ -169,7 +170,7 @@ func (s *server) statements(ctx context.Context, database string, events int) {
 	var us float64
 	var query string
 	_, _ = pgx.ForEachRow(rows, []any{&calls, &us, &n, &query}, func() error {
-		fmt.Printf("%8d calls %8.1f us an event %8.1f us a call %8d plans  %.150s\n", calls, us/float64(events), us/float64(calls), n, query)
+		fmt.Printf("%8d calls %8.1f us an event %8.1f us a call %8d rows  %.150s\n", calls, us/float64(events), us/float64(calls), n, query)
 		return nil
 	})
 }

@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	_ "embed"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,6 +15,9 @@ var itemGoneSQL string
 //go:embed item_first.sql
 var itemFirstSQL string
 
+//go:embed item_new.sql
+var itemNewSQL string
+
 //go:embed item_history.sql
 var itemHistorySQL string
 
@@ -24,25 +28,79 @@ func (w *Warehouse) adoptItems(m *merging, subs []canonical.Subscription, writte
 	if m.err != nil || len(written) == 0 {
 		return
 	}
-	var kept []canonical.Subscription
+	var kept, fresh []canonical.Subscription
 	var parents, present []string
 	for _, s := range subs {
 		if !written[key{id: s.SourceID}] {
 			continue
 		}
-		parents = append(parents, s.SourceID)
-		if s.Deleted == "" {
+		isNew := m.fresh[Ref{w.subscriptions.name, s.SourceID}]
+		if !isNew {
+			parents = append(parents, s.SourceID)
+		}
+		switch {
+		case s.Deleted != "":
+		case isNew:
+			fresh = append(fresh, s)
+		default:
 			kept = append(kept, s)
 		}
 	}
-	items := latest(&w.items, itemsOf(kept))
+	for _, i := range latest(&w.items, itemsOf(kept)) {
+		present = append(present, i.SourceID)
+	}
+	m.adopt(&w.items, latest(&w.items, itemsOf(append(kept, fresh...))))
+	m.openHistory(fresh)
+	if len(parents) > 0 {
+		m.keepHistory(parents, present)
+	}
+}
+
+func (m *merging) adopt(t *table[itemRecord], items []itemRecord) {
+	if len(items) >= stageFrom {
+		m.fail(t.name, m.stageRows(t.sql.makeStage, t.sql.stage, t.columnNames(), newRowSource(t, items)))
+		m.tx.Queue(t.sql.adoptStaged, m.ids...)
+	} else if len(items) > 0 {
+		m.tx.Queue(t.sql.adopt, append(m.ids[:4:4], t.arrays(items)...)...)
+	}
+}
+
+// openHistory begins the history of subscriptions that are new: there is nothing to compare with.
+func (m *merging) openHistory(subs []canonical.Subscription) {
+	var items []itemRecord
+	var of []*canonical.Subscription
+	for i := range subs {
+		one := itemsOf(subs[i : i+1])
+		items = append(items, one...)
+		for range one {
+			of = append(of, &subs[i])
+		}
+	}
+	if len(items) == 0 {
+		return
+	}
+	m.tx.Queue(itemNewSQL, append(m.ids[:4:4],
+		each(items, func(i int) string { return items[i].SourceID }),
+		each(items, func(i int) string { return of[i].SourceID }),
+		each(items, func(i int) *string { return of[i].MemberSourceID }),
+		each(items, func(i int) *string { return items[i].PlanSourceID }),
+		each(items, func(i int) *int64 { return items[i].Quantity }),
+		each(items, func(i int) string { return of[i].Status }),
+		each(items, func(i int) string { return of[i].NativeStatus }),
+		each(items, func(i int) time.Time { return of[i].Observed.From }),
+		each(items, func(i int) *string { return items[i].UnitAmountDecimal }),
+		each(items, func(i int) *int64 { return items[i].UnitAmountMinor }),
+		each(items, func(i int) *string { return items[i].IntervalUnit }),
+		each(items, func(i int) *int32 { return items[i].IntervalCount }),
+		each(items, func(i int) *string { return items[i].Currency }))...)
+}
+
+func each[V any](items []itemRecord, value func(i int) V) []V {
+	out := make([]V, len(items))
 	for i := range items {
-		present = append(present, items[i].SourceID)
+		out[i] = value(i)
 	}
-	if len(items) > 0 {
-		m.tx.Queue(w.items.sql.adopt, append(m.ids[:4:4], w.items.arrays(items)...)...)
-	}
-	m.keepHistory(parents, present)
+	return out
 }
 
 // keepHistory buries the items of the parents that are not present, and appends to the history. Mostly there

@@ -1,14 +1,18 @@
 package warehouse
 
 import (
+	_ "embed"
 	"time"
 
 	"memberintel/internal/canonical"
 )
 
+//go:embed fill_members.sql
+var fillMembersSQL string
+
 func members() table[canonical.Member] {
 	type m = canonical.Member
-	return build(table[m]{name: "members", initial: newMember(), head: func(r *m) *canonical.Head { return &r.Head }, columns: []column[m]{
+	return build(table[m]{name: "members", initial: newMember(), fill: knownMember(), head: func(r *m) *canonical.Head { return &r.Head }, columns: []column[m]{
 		text("email", func(r *m) *string { return r.Email }),
 		text("name", func(r *m) *string { return r.Name }),
 		text("phone", func(r *m) *string { return r.Phone }),
@@ -33,4 +37,14 @@ func newMember() []initial {
 		{"membership_status", `left(coalesce(nullif(s.metadata::jsonb ->> 'membership_status', ''), 'none'), 64)`},
 		{"last_activity_at", "s.signup_at"},
 	}
+}
+
+// knownMember is the same rule for a member whose subscriptions and payments may have been read before.
+func knownMember() fill {
+	return fill{fillMembersSQL, []initial{
+		{"membership_status", `left(coalesce(nullif(s.metadata ->> 'membership_status', ''), best.status, 'none'), 64)`},
+		{"plan_source_id", "best.plan_source_id"},
+		{"access_until", "best.access_until"},
+		{"last_activity_at", "greatest(s.signup_at, paid.last_at)"},
+	}}
 }

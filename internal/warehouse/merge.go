@@ -64,7 +64,7 @@ type Ref struct{ Table, SourceID string }
 // once. Tables and rows are locked in a fixed order, so that concurrent batches rarely wait for each other
 // in a circle; where they do, PostgreSQL aborts one and the caller tries again (postgres.Retryable).
 func (w *Warehouse) Apply(ctx context.Context, tx *postgres.TenantTx, b *canonical.Batch, deriving Deriving) (Result, error) {
-	m := merging{ctx: ctx, tx: tx, ids: identityOf(tx.Tenant, b.Source)}
+	m := merging{ctx: ctx, tx: tx, ids: identityOf(tx.Tenant, b.Source), passing: deriving == DeriveLater, fresh: map[Ref]bool{}}
 	// All statements of a commit read by key. A plan that was made while a table was small would read all of it.
 	tx.Set("enable_seqscan", "off")
 	tx.Set("plan_cache_mode", "force_generic_plan")
@@ -92,13 +92,15 @@ func (w *Warehouse) Apply(ctx context.Context, tx *postgres.TenantTx, b *canonic
 // so that they take few round trips; what depends on a result is a step for after the next one. After the first
 // error the remaining steps do nothing.
 type merging struct {
-	ctx    context.Context
-	tx     *postgres.TenantTx
-	ids    []any
-	steps  []func()
-	ends   []func()
-	result Result
-	err    error
+	ctx     context.Context
+	tx      *postgres.TenantTx
+	ids     []any
+	passing bool         // a pass over everything
+	fresh   map[Ref]bool // rows that were not there before
+	steps   []func()
+	ends    []func()
+	result  Result
+	err     error
 }
 
 // then does step after the next round trip.
@@ -200,7 +202,11 @@ func mergeLayer[T any](m *merging, t *table[T], rows []T, then func(written map[
 	written := make(map[key]bool, len(rows))
 	if len(living) >= stageFrom {
 		m.fail(t.name, m.stageRows(t.sql.makeStage, t.sql.stage, t.columnNames(), newRowSource(t, living)))
-		m.collect(t.name, written, t.sql.mergeStaged, m.ids)
+		sql := t.sql.mergeStaged
+		if m.passing {
+			sql = t.sql.fillStaged
+		}
+		m.collect(t.name, written, sql, m.ids)
 	} else if len(living) > 0 {
 		m.collect(t.name, written, t.sql.merge, append(m.ids[:4:4], t.arrays(living)...))
 	}
@@ -226,11 +232,15 @@ func split[T any](t *table[T], rows []T) (living, gone []T) {
 	return living, gone
 }
 
-// collect queues a statement that returns keys.
+// collect queues a statement that returns keys, and whether they are new.
 func (m *merging) collect(table string, into map[key]bool, sql string, args []any) {
 	m.query(table, sql, args, func(rows pgx.Rows) error {
 		var k key
-		_, err := pgx.ForEachRow(rows, []any{&k.id, &k.variant}, func() error { into[k] = true; return nil })
+		var isNew bool
+		_, err := pgx.ForEachRow(rows, []any{&k.id, &k.variant, &isNew}, func() error {
+			into[k], m.fresh[Ref{table, k.id}] = true, isNew
+			return nil
+		})
 		return err
 	})
 }

@@ -8,11 +8,12 @@ import (
 // statements is the SQL of one table, generated once from its columns. In all of them $1 to $4 are tenant,
 // platform, account and livemode, and s is the incoming rows: the arrays $5 and up, or the staging table.
 type statements struct {
-	merge, mergeStaged string // live rows; returns the keys that were written
+	merge, mergeStaged string // live rows; returns the keys that were written, and which of them are new
+	fillStaged         string // the same in a pass: what new rows derive from those of other tables is written with them
 	bury               string // tombstones; returns the keys that were written
 	ties               string // of rows that were not written: those that may be newer and differ
 	known              string // the keys of live rows that say the same
-	adopt              string // rows whose parent was already decided on: written where they differ
+	adopt, adoptStaged string // rows whose parent was already decided on: written where they differ
 	makeStage          string
 	stage              string // the staging table's name
 	sweep              string // live rows not observed since $5
@@ -36,9 +37,14 @@ func generate[T any](t table[T], all []column[T]) statements {
 	for _, c := range t.columns {
 		g.mapped = append(g.mapped, mappedColumn{c.name, c.sticky, c.keeper, c.ours})
 	}
+	filling := g
+	if t.fill.from != "" {
+		filling.initial, filling.beside = t.fill.columns, t.fill.from
+	}
 	return statements{
-		merge: g.merge(g.arrays()), mergeStaged: g.merge(g.stage), bury: g.bury(g.arrays()), ties: g.ties(g.arrays()),
-		known: g.known(g.arrays()), adopt: g.adopt(g.arrays()), makeStage: g.makeStage(), stage: g.stage, sweep: g.sweep(),
+		merge: g.merge(g.arrays()), mergeStaged: g.merge(g.stage), fillStaged: filling.merge(g.stage),
+		bury: g.bury(g.arrays()), ties: g.ties(g.arrays()), known: g.known(g.arrays()),
+		adopt: g.adopt(g.arrays()), adoptStaged: g.adopt(g.stage), makeStage: g.makeStage(), stage: g.stage, sweep: g.sweep(),
 		spool: g.spool(), compare: g.compare(), examine: g.examine(),
 	}
 }
@@ -55,6 +61,7 @@ type generator struct {
 	variant           string
 	reusable          bool
 	initial           []initial
+	beside            string // what is joined to the incoming rows
 	incoming, types   []string
 	mapped            []mappedColumn
 }
@@ -134,8 +141,8 @@ func (g generator) insert(from string, further ...initial) string {
 		names += ", " + c.name
 		values += ", " + c.expression
 	}
-	return fmt.Sprintf("INSERT INTO %s AS t (%s, %s%s)\nSELECT $1::uuid, $2::text, $3::text, $4::boolean, %s%s\n  FROM %s ORDER BY s.source_id\nON CONFLICT (%s, %s) DO UPDATE SET\n",
-		g.table, identity, strings.Join(g.incoming, ", "), names, g.selected(), values, g.source(from), identity, g.key)
+	return fmt.Sprintf("INSERT INTO %s AS t (%s, %s%s)\nSELECT $1::uuid, $2::text, $3::text, $4::boolean, %s%s\n  FROM %s %s ORDER BY s.source_id\nON CONFLICT (%s, %s) DO UPDATE SET\n",
+		g.table, identity, strings.Join(g.incoming, ", "), names, g.selected(), values, g.source(from), g.beside, identity, g.key)
 }
 
 func (g generator) merge(from string) string {
@@ -163,7 +170,7 @@ func (g generator) merge(from string) string {
 	} else {
 		b.WriteString("    WHEN t.delete_reason = 'event' THEN false\n")
 	}
-	fmt.Fprintf(&b, "    ELSE excluded.last_event_id IS NULL AND %s END\nRETURNING %s", newer("excluded"), g.returning())
+	fmt.Fprintf(&b, "    ELSE excluded.last_event_id IS NULL AND %s END\nRETURNING %s, t.xmax = 0", newer("excluded"), g.returning())
 	return b.String()
 }
 
@@ -181,7 +188,7 @@ func (g generator) bury(from string) string {
     deleted_at = excluded.deleted_at, delete_reason = excluded.delete_reason
 WHERE CASE WHEN excluded.delete_reason = 'event' THEN %s
     ELSE t.deleted_at IS NULL AND %s END
-RETURNING %s`, told, newer("excluded"), g.returning())
+RETURNING %s, t.xmax = 0`, told, newer("excluded"), g.returning())
 }
 
 // ties runs after a merge has locked its rows, so that what it reads is what the merge decided on.
@@ -204,7 +211,7 @@ func (g generator) ties(from string) string {
 // more than a minute before is not known: a pass would look up each row that it did not confirm, and a late event
 // from between would count for more than what was shown after it.
 func (g generator) known(from string) string {
-	return fmt.Sprintf(`SELECT %s
+	return fmt.Sprintf(`SELECT %s, false
   FROM (SELECT %s FROM %s) s
   JOIN %s t ON t.tenant_id = $1 AND t.source_platform = $2 AND t.source_account_id = $3 AND t.livemode = $4 AND %s
  WHERE t.deleted_at IS NULL AND t.observed_until > s.observed_until - interval '1 minute' AND %s`,
@@ -231,7 +238,9 @@ func (g generator) makeStage() string {
 	for i := range g.incoming {
 		cols[i] = g.incoming[i] + " " + g.types[i]
 	}
-	return fmt.Sprintf("CREATE TEMPORARY TABLE IF NOT EXISTS %s (%s) ON COMMIT DELETE ROWS", g.stage, strings.Join(cols, ", "))
+	// A row that fits a page stays in it, so that it is not taken apart and put together again on its way.
+	return fmt.Sprintf("CREATE TEMPORARY TABLE IF NOT EXISTS %s (%s) WITH (toast_tuple_target = 8160) ON COMMIT DELETE ROWS",
+		g.stage, strings.Join(cols, ", "))
 }
 
 // adopt writes rows that stand and fall with a parent whose order was decided before.

@@ -23,6 +23,7 @@ type table[T any] struct {
 	historic bool   // each state counts, also one that a later one of the same batch replaces
 	columns  []column[T]
 	initial  []initial // derived columns of a row that is new
+	fill     fill      // the same in a pass, from what has been read by then
 	head     func(*T) *canonical.Head
 	sql      statements
 }
@@ -37,6 +38,12 @@ type column[T any] struct {
 	sticky bool
 	keeper string
 	ours   bool // says what is known here, and nothing about the source: not compared with it
+}
+
+// fill is derived columns, over the incoming row s and what is joined to it.
+type fill struct {
+	from    string
+	columns []initial
 }
 
 // initial is what a derived column most often is for a new row, over the incoming row s. It spares a second write.

@@ -49,6 +49,7 @@ type ClientConfig struct {
 	HTTP        *http.Client  // default NewHTTP(); redirects are never followed
 	Timeout     time.Duration // of one attempt up to its last byte, default 80 s
 	MaxAttempts int           // default 6
+	InFlight    int           // requests at once, those that wait for the pace not counted; 0 is any number
 	// Sleep waits between attempts and for the pace; nil is a real timer.
 	Sleep func(ctx context.Context, d time.Duration) error
 	// OnRequest is told of every attempt; status is 0 when no answer came. It must be safe for concurrent use.
@@ -67,6 +68,7 @@ type Client struct {
 	http        *http.Client
 	timeout     time.Duration
 	maxAttempts int
+	slots       chan struct{} // one for each request that may be under way; nil is any number
 	sleep       sleeper
 	onRequest   func(endpoint string, status int, took time.Duration)
 	onLimited   func(scope Scope)
@@ -138,6 +140,9 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		onRequest:   cfg.OnRequest,
 		onLimited:   cfg.OnLimited,
 	}
+	if cfg.InFlight > 0 {
+		c.slots = make(chan struct{}, cfg.InFlight)
+	}
 	if c.timeout <= 0 {
 		c.timeout = 80 * time.Second
 	}
@@ -203,6 +208,14 @@ type answer struct {
 
 // send makes one attempt.
 func (c *Client) send(ctx context.Context, endpoint, path string, q url.Values) (answer, error) {
+	if c.slots != nil {
+		select {
+		case c.slots <- struct{}{}:
+			defer func() { <-c.slots }()
+		case <-ctx.Done():
+			return answer{}, ctx.Err()
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	target := c.base + path

@@ -13,12 +13,16 @@ import (
 // further pages; an object that is not cut off, or is not understood, comes back as it is. The object's
 // observation then spans that of all pages.
 func (c *Client) Whole(ctx context.Context, s Stream, o Object) (Object, error) {
-	if s.Nested == "" || unstorable(o.Raw) != "" {
+	if s.Nested == "" {
 		return o, nil
 	}
 	top := gjson.ParseBytes(o.Raw)
-	id, nested := top.Get("id").String(), top.Get(s.Nested)
-	if id == "" || nested.Get("has_more").Type != gjson.True {
+	nested := top.Get(s.Nested)
+	if nested.Get("has_more").Type != gjson.True || unstorable(o.Raw) != "" {
+		return o, nil
+	}
+	id := top.Get("id").String()
+	if id == "" {
 		return o, nil
 	}
 	q := url.Values{s.NestedKey: {id}}

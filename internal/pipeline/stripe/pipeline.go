@@ -114,7 +114,7 @@ func (p *Pipeline) client(ctx context.Context, c connection.Connection) (*Client
 func (p *Pipeline) newClient(credential Credential, accountKey string) (*Client, error) {
 	return NewClient(ClientConfig{
 		BaseURL: p.Config.APIURL, APIVersion: p.Config.APIVersion, Credential: credential, AccountKey: accountKey,
-		Pacer: p.Pacer, HTTP: p.HTTP, Sleep: p.Config.Sleep,
+		Pacer: p.Pacer, HTTP: p.HTTP, Sleep: p.Config.Sleep, InFlight: p.Config.InFlight,
 		OnRequest: func(endpoint string, status int, took time.Duration) {
 			p.Metrics.APIRequest("stripe", endpoint, status, took)
 		},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"testing"
 	"time"
 
@@ -25,16 +26,18 @@ func TestChangesDuringALongBackfill(t *testing.T) {
 	w.sim.Advance(time.Hour)
 	requests := 0
 	w.p.Config.InFlight = 1 // so that the requests come in one order
-	w.p.HTTP.Transport = before(func() {
-		requests++
+	w.p.HTTP.Transport = beforeEach(func(r *http.Request) {
 		w.sim.Advance(time.Second)
-		switch requests {
-		case 3: // the first page of customers has been read
+		if r.URL.Path != "/v1/customers" {
+			return
+		}
+		switch requests++; requests {
+		case 2: // the first page of customers has been read
 			w.must(w.account.UpdateCustomer(ids[249], simstripe.CustomerUpdate{Name: word("read already")}))
 			w.must(w.account.UpdateCustomer(ids[0], simstripe.CustomerUpdate{Name: word("not read yet")}))
 			w.must(w.account.DeleteCustomer(ids[150])) // the object that the next page starts after
 			w.must(w.account.DeleteCustomer(ids[248]))
-		case 4:
+		case 3:
 			late := w.account.CreateCustomer(simstripe.CustomerParams{Name: "late"})
 			w.subscribe(late, price)
 			w.must(w.account.Cancel(sub))

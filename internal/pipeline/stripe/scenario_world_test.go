@@ -216,6 +216,14 @@ func (f before) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
+// beforeEach is called with every request before it is sent.
+type beforeEach func(*http.Request)
+
+func (f beforeEach) RoundTrip(r *http.Request) (*http.Response, error) {
+	f(r)
+	return http.DefaultTransport.RoundTrip(r)
+}
+
 // ownerPool is connected as the schema's owner.
 func (w *world) ownerPool() *pgxpool.Pool {
 	w.t.Helper()

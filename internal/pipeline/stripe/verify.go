@@ -147,10 +147,11 @@ func (v *verification) list(ctx context.Context, stream Stream, pages chan<- *ca
 			q[k] = values
 		}
 		err := v.client.ListAll(ctx, stream.Path, q, func(page Page) error {
-			work, err := v.readPage(ctx, stream, page)
+			objects, err := v.complete(ctx, stream, page)
 			if err != nil {
 				return err
 			}
+			work := v.mapped(stream, objects)
 			commit := syncrun.Work{Quarantined: work.Quarantined, Checkpoints: []syncrun.Checkpoint{
 				{Stream: stream.Name, Position: lastID(page), Records: len(page.Objects)},
 			}}
