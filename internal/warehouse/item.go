@@ -65,7 +65,8 @@ func (m *merging) adopt(t *table[itemRecord], items []itemRecord) {
 	}
 }
 
-// openHistory begins the history of subscriptions that are new: there is nothing to compare with.
+// openHistory begins the history of subscriptions that are new: there is nothing to compare with, unless an item
+// has moved.
 func (m *merging) openHistory(subs []canonical.Subscription) {
 	var items []itemRecord
 	var of []*canonical.Subscription
@@ -79,7 +80,8 @@ func (m *merging) openHistory(subs []canonical.Subscription) {
 	if len(items) == 0 {
 		return
 	}
-	m.tx.Queue(itemNewSQL, append(m.ids[:4:4],
+	opened := 0
+	args := append(m.ids[:4:4],
 		each(items, func(i int) string { return items[i].SourceID }),
 		each(items, func(i int) string { return of[i].SourceID }),
 		each(items, func(i int) *string { return of[i].MemberSourceID }),
@@ -92,7 +94,17 @@ func (m *merging) openHistory(subs []canonical.Subscription) {
 		each(items, func(i int) *int64 { return items[i].UnitAmountMinor }),
 		each(items, func(i int) *string { return items[i].IntervalUnit }),
 		each(items, func(i int) *int32 { return items[i].IntervalCount }),
-		each(items, func(i int) *string { return items[i].Currency }))...)
+		each(items, func(i int) *string { return items[i].Currency }))
+	m.query("subscription_item_history", itemNewSQL, args, func(rows pgx.Rows) error {
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		opened = len(ids)
+		return err
+	})
+	m.then(func() {
+		if opened < len(items) {
+			m.keepHistory(each(items, func(i int) string { return of[i].SourceID }), each(items, func(i int) string { return items[i].SourceID }))
+		}
+	})
 }
 
 func each[V any](items []itemRecord, value func(i int) V) []V {

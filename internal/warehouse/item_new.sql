@@ -1,4 +1,5 @@
--- Opens the history of the items of subscriptions that nothing was known of: the rule of item_history.sql.
+-- Opens the history of the items of subscriptions that nothing was known of: the rule of item_history.sql. An item
+-- that was known elsewhere is left out of what is returned.
 INSERT INTO subscription_item_history
     (tenant_id, source_platform, source_account_id, livemode, item_source_id, subscription_source_id,
      member_source_id, plan_source_id, quantity, status, native_status, valid_from,
@@ -13,3 +14,5 @@ SELECT $1::uuid, $2::text, $3::text, $4::boolean, i.item, i.subscription,
           unit_decimal, unit_minor, interval_unit, interval_count, currency)
   LEFT JOIN (VALUES ('day', 365, 12), ('week', 52, 12), ('month', 1, 1), ('year', 1, 12)) AS f (unit, times, per)
     ON f.unit = i.interval_unit
+ON CONFLICT (tenant_id, source_platform, source_account_id, livemode, item_source_id) WHERE valid_to IS NULL DO NOTHING
+RETURNING item_source_id

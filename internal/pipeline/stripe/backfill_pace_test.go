@@ -77,7 +77,7 @@ func readAllOf(t *testing.T, s *stock, limits Limits) (took time.Duration, read 
 	start := time.Now()
 	readers, ctx := errgroup.WithContext(context.Background())
 	for range q.readers {
-		readers.Go(func() error { return p.read(ctx, q, g) })
+		readers.Go(func() error { return p.readSpans(ctx, q, g) })
 	}
 	written := make(chan int)
 	for range writers {
