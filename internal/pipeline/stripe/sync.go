@@ -182,9 +182,9 @@ func (s *pass) derive(ctx context.Context) error {
 			s.p.Log.WarnContext(ctx, "the tables were not tidied; searches may be slow until autovacuum has been there", "error", err)
 		}
 	}
-	return s.p.DB.TenantTx(ctx, s.c.TenantID, func(tx *postgres.TenantTx) error {
+	return s.run.Commit(ctx, syncrun.Work{Also: func(ctx context.Context, tx *postgres.TenantTx, _ result) error {
 		return s.p.Ledger.Warehouse.DeriveAll(ctx, tx, source(s.c))
-	})
+	}})
 }
 
 // tidyFrom is how many records make it worth while to tidy the tables.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"memberintel/internal/fault"
 	simstripe "memberintel/internal/sim/stripe"
 	"memberintel/internal/syncrun"
 )
@@ -52,4 +53,25 @@ func TestAFailedPassGoesOnWhereItWas(t *testing.T) {
 		t.Errorf("charges were listed %d times and products %d times, want what was missing alone", asked["/v1/charges"], asked["/v1/products"])
 	}
 	w.mustEqual(w.c)
+}
+
+func TestASwitchKeepsAPassFromDeriving(t *testing.T) {
+	w := newWorld(t)
+	w.account.Club(1, 2, 1)
+	w.sync("")
+	w.owner(`UPDATE members SET membership_status = 'left as it is'`)
+	run, ctx, err := w.p.Ledger.Begin(t.Context(), w.c, syncrun.Full, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.throw("pipeline:stripe", true)
+	s := &pass{p: w.p, c: w.c, run: run}
+	if err = s.derive(ctx); !fault.Is(err, fault.Stopped) {
+		t.Errorf("got %v", err)
+	}
+	if got := one[string](w, w.c, `SELECT DISTINCT membership_status FROM members`); got != "left as it is" {
+		t.Errorf("members were derived: %q", got)
+	}
+	_, err = run.Finish(ctx, syncrun.Outcome{}, err)
+	w.must(err)
 }
