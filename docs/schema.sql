@@ -684,7 +684,7 @@ CREATE VIEW tenant_data_freshness WITH (security_invoker=true) AS -- tenant_id u
 
 CREATE FUNCTION memberintel_now() RETURNS timestamp with time zone LANGUAGE sql STABLE; -- owner memberintel_owner
 
-CREATE FUNCTION search_members(text,text,text,jsonb,text,bigint,integer) RETURNS TABLE(id bigint, source_platform text, source_id text, name text, email text, membership_status text, plan_source_id text, sort_name text) LANGUAGE plpgsql STABLE SECURITY DEFINER; -- owner memberintel_search; search_path=pg_catalog, public, pg_temp; plan_cache_mode=force_custom_plan; enable_seqscan=off; jit=off
+CREATE FUNCTION search_members(text,text,text,jsonb,text,bigint,integer) RETURNS TABLE(id bigint, source_platform text, source_id text, name text, email text, membership_status text, plan_source_id text, sort_name text) LANGUAGE plpgsql STABLE SECURITY DEFINER; -- owner memberintel_search; search_path=pg_catalog, public, pg_temp; plan_cache_mode=force_custom_plan; enable_seqscan=off; jit=off; max_parallel_workers_per_gather=0
 
 ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY; ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE connection ENABLE ROW LEVEL SECURITY; ALTER TABLE connection ENABLE ROW LEVEL SECURITY;

@@ -345,6 +345,7 @@ func TestSearchWalksThroughFew(t *testing.T) {
 		"one letter":              {search: search{query: "z"}, most: 150},
 		"one letter, second page": {search: search{query: "z"}, after: "maria novak", most: 150},
 		"one letter and a status": {search: search{query: "z", status: is("active")}, most: 400},
+		"one letter and metadata": {search: search{query: "z", metadata: is(`{"city": "Bern"}`)}, most: 1500},
 		"two letters":             {search: search{query: "zj"}, most: 6000}, // through those of the first letter
 		"the end":                 {search: search{query: "example"}, after: "zoë z", most: 1000},
 	} {
