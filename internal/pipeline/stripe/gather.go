@@ -59,7 +59,7 @@ func (g *gathering) room(yields func() bool) bool {
 	for !g.closed {
 		full := g.bytes >= maxGathered
 		g.behind = g.behind || full
-		if !full && !(g.behind && yields()) {
+		if !full && (!g.behind || !yields()) {
 			break
 		}
 		g.changed.Wait()
