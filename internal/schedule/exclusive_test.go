@@ -273,9 +273,9 @@ func TestNoTwoWorkersWriteForOneTenant(t *testing.T) {
 // disturb kills and stops processes at random until each connection has had so many syncs.
 func (w *world) disturb(p probe, processes []*process, connections []connection.Connection, each int) (killed, stopped int) {
 	w.t.Helper()
-	pause := time.NewTicker(p.TTL / 10)
+	pause := time.NewTicker(200 * time.Millisecond)
 	defer pause.Stop()
-	blow := time.Now()
+	blow, asleep := time.Now(), time.Now()
 	for deadline := time.Now().Add(20 * time.Minute); ; <-pause.C {
 		w.sweep()
 		open := 0
@@ -301,13 +301,14 @@ func (w *world) disturb(p probe, processes []*process, connections []connection.
 		}
 		blow = time.Now()
 		i := rand.IntN(len(processes))
-		if rand.IntN(3) > 0 {
+		if rand.IntN(3) > 0 || time.Now().Before(asleep) {
 			killed++
 			processes[i].kill()
 			processes[i] = p.start(w.t)
 			continue
 		}
-		stopped++ // for long enough that others take over, and then it wakes up
+		stopped++ // one at a time, for long enough that others take over, and then it wakes up
+		asleep = time.Now().Add(p.TTL * 3 / 2)
 		_ = processes[i].command.Process.Signal(syscall.SIGSTOP)
 		process := processes[i].command.Process
 		time.AfterFunc(p.TTL*3/2, func() { _ = process.Signal(syscall.SIGCONT) })
