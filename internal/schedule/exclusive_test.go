@@ -286,7 +286,7 @@ func (w *world) disturb(p probe, processes []*process, connections []connection.
 			if done < each {
 				open++
 			}
-			if done+underWay < each && (underWay == 0 || rand.IntN(20) == 0) { // sometimes beside one that runs
+			if done+underWay < each && (underWay == 0 || rand.IntN(400) == 0) { // sometimes beside one that runs
 				w.request(c, syncrun.Button, "")
 			}
 		}
