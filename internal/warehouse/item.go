@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	_ "embed"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -81,7 +82,7 @@ func (m *merging) openHistory(subs []canonical.Subscription) {
 		return
 	}
 	opened := 0
-	args := append(m.ids[:4:4],
+	args := append(slices.Clone(m.ids),
 		each(items, func(i int) string { return items[i].SourceID }),
 		each(items, func(i int) string { return of[i].SourceID }),
 		each(items, func(i int) *string { return of[i].MemberSourceID }),
