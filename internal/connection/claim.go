@@ -46,6 +46,9 @@ func Cadence(p Pipeline, plan tenant.Plan) time.Duration {
 // claim until the transaction ends; SetDue says when they are due again. One that has failed is due like any other,
 // since the next period is a new start; one that is paused or held waits.
 func (s *Store) ClaimDue(ctx context.Context, tx *postgres.ServiceTx, limit int, held Held) ([]Due, error) {
+	if err := byIndex(ctx, tx); err != nil {
+		return nil, err
+	}
 	rows, err := tx.Query(ctx, `
 		SELECT c.connection_id, c.tenant_id, c.pipeline_type, t.plan, c.next_sync_at
 		  FROM connection c JOIN tenant t USING (tenant_id)
@@ -58,12 +61,23 @@ func (s *Store) ClaimDue(ctx context.Context, tx *postgres.ServiceTx, limit int,
 // ClaimUnscheduled returns and keeps, as ClaimDue does, connections that no clock knows although they were connected
 // longer ago than that: whoever connected them ended before asking for a sync.
 func (s *Store) ClaimUnscheduled(ctx context.Context, tx *postgres.ServiceTx, limit int, longer time.Duration) ([]Due, error) {
+	if err := byIndex(ctx, tx); err != nil {
+		return nil, err
+	}
 	rows, err := tx.Query(ctx, `
 		SELECT c.connection_id, c.tenant_id, c.pipeline_type, t.plan, memberintel_now() AS next_sync_at
 		  FROM connection c JOIN tenant t USING (tenant_id)
 		 WHERE c.next_sync_at IS NULL AND c.state <> 'disconnected' AND c.state <> 'paused' AND c.connected_at < memberintel_now() - $2::interval
 		 ORDER BY c.connected_at LIMIT $1 FOR UPDATE OF c SKIP LOCKED`, limit, longer)
 	return collectDue(rows, err)
+}
+
+// byIndex keeps the planner from reading all tenants for the few that are due.
+func byIndex(ctx context.Context, tx *postgres.ServiceTx) error {
+	if _, err := tx.Exec(ctx, `SET LOCAL enable_seqscan = off`); err != nil {
+		return fmt.Errorf("connection: claim what is due: %w", err)
+	}
+	return nil
 }
 
 func collectDue(rows pgx.Rows, err error) ([]Due, error) {

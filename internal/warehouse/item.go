@@ -2,7 +2,6 @@ package warehouse
 
 import (
 	_ "embed"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,29 +28,34 @@ func (w *Warehouse) adoptItems(m *merging, subs []canonical.Subscription, writte
 	if m.err != nil || len(written) == 0 {
 		return
 	}
-	var kept, fresh []canonical.Subscription
+	var living []canonical.Subscription
 	var parents, present []string
-	for _, s := range subs {
+	fresh := map[string]*canonical.Subscription{}
+	for i := range subs {
+		s := &subs[i]
 		if !written[key{id: s.SourceID}] {
 			continue
 		}
-		isNew := m.fresh[Ref{w.subscriptions.name, s.SourceID}]
-		if !isNew {
+		if s.Deleted == "" {
+			living = append(living, *s)
+		}
+		if s.Deleted == "" && m.fresh[Ref{w.subscriptions.name, s.SourceID}] {
+			fresh[s.SourceID] = s
+		} else {
 			parents = append(parents, s.SourceID)
 		}
-		switch {
-		case s.Deleted != "":
-		case isNew:
-			fresh = append(fresh, s)
-		default:
-			kept = append(kept, s)
+	}
+	var opened []itemRecord
+	items := latest(&w.items, itemsOf(living))
+	for i := range items {
+		if fresh[items[i].subscriptionSourceID] != nil {
+			opened = append(opened, items[i])
+		} else {
+			present = append(present, items[i].SourceID)
 		}
 	}
-	for _, i := range latest(&w.items, itemsOf(kept)) {
-		present = append(present, i.SourceID)
-	}
-	m.adopt(&w.items, latest(&w.items, itemsOf(append(kept, fresh...))))
-	m.openHistory(fresh)
+	m.adopt(&w.items, items)
+	m.openHistory(opened, fresh)
 	if len(parents) > 0 {
 		m.keepHistory(parents, present)
 	}
@@ -66,44 +70,37 @@ func (m *merging) adopt(t *table[itemRecord], items []itemRecord) {
 	}
 }
 
-// openHistory begins the history of subscriptions that are new: there is nothing to compare with, unless an item
-// has moved.
-func (m *merging) openHistory(subs []canonical.Subscription) {
-	var items []itemRecord
-	var of []*canonical.Subscription
-	for i := range subs {
-		one := itemsOf(subs[i : i+1])
-		items = append(items, one...)
-		for range one {
-			of = append(of, &subs[i])
-		}
-	}
+// openHistory begins the history of the items of subscriptions that are new: there is nothing to compare with, unless
+// an item was another's before.
+func (m *merging) openHistory(items []itemRecord, subs map[string]*canonical.Subscription) {
 	if len(items) == 0 {
 		return
 	}
-	opened := 0
-	args := append(slices.Clone(m.ids),
+	of := func(i int) *canonical.Subscription { return subs[items[i].subscriptionSourceID] }
+	columns := []any{
 		each(items, func(i int) string { return items[i].SourceID }),
-		each(items, func(i int) string { return of[i].SourceID }),
-		each(items, func(i int) *string { return of[i].MemberSourceID }),
+		each(items, func(i int) string { return of(i).SourceID }),
+		each(items, func(i int) *string { return of(i).MemberSourceID }),
 		each(items, func(i int) *string { return items[i].PlanSourceID }),
 		each(items, func(i int) *int64 { return items[i].Quantity }),
-		each(items, func(i int) string { return of[i].Status }),
-		each(items, func(i int) string { return of[i].NativeStatus }),
-		each(items, func(i int) time.Time { return of[i].Observed.From }),
+		each(items, func(i int) string { return of(i).Status }),
+		each(items, func(i int) string { return of(i).NativeStatus }),
+		each(items, func(i int) time.Time { return of(i).Observed.From }),
 		each(items, func(i int) *string { return items[i].UnitAmountDecimal }),
 		each(items, func(i int) *int64 { return items[i].UnitAmountMinor }),
 		each(items, func(i int) *string { return items[i].IntervalUnit }),
 		each(items, func(i int) *int32 { return items[i].IntervalCount }),
-		each(items, func(i int) *string { return items[i].Currency }))
-	m.query("subscription_item_history", itemNewSQL, args, func(rows pgx.Rows) error {
+		each(items, func(i int) *string { return items[i].Currency }),
+	}
+	opened := 0
+	m.query("subscription_item_history", itemNewSQL, append(m.ids[:4:4], columns...), func(rows pgx.Rows) error {
 		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
 		opened = len(ids)
 		return err
 	})
 	m.then(func() {
 		if opened < len(items) {
-			m.keepHistory(each(items, func(i int) string { return of[i].SourceID }), each(items, func(i int) string { return items[i].SourceID }))
+			m.keepHistory(each(items, func(i int) string { return of(i).SourceID }), each(items, func(i int) string { return items[i].SourceID }))
 		}
 	})
 }

@@ -208,7 +208,7 @@ func (q *spanQueue) complete() (whole map[string]bool, missed []string) {
 	for _, stream := range Streams() {
 		whole[stream.Name] = !q.refused[stream.Name]
 		if q.refused[stream.Name] {
-			missed = append(missed, stream.Name+" ("+stream.Permission+")")
+			missed = append(missed, stream.lack())
 		}
 	}
 	return whole, missed
