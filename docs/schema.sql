@@ -52,6 +52,28 @@ CREATE INDEX connection_route ON public.connection USING btree (pipeline_type, s
 CREATE INDEX connection_sync_due ON public.connection USING btree (next_sync_at) WHERE ((next_sync_at IS NOT NULL) AND (state <> ALL (ARRAY['disconnected'::text, 'paused'::text])));
 CREATE INDEX connection_unscheduled ON public.connection USING btree (connected_at) WHERE ((next_sync_at IS NULL) AND (state <> 'disconnected'::text));
 
+CREATE TABLE connection_care (
+    tenant_id uuid NOT NULL,
+    connection_id uuid NOT NULL,
+    srtt_ms double precision,
+    rttvar_ms double precision,
+    timeouts integer NOT NULL DEFAULT 0,
+    page_size integer NOT NULL,
+    good_answers integer NOT NULL DEFAULT 0,
+    breaker text NOT NULL DEFAULT 'closed'::text,
+    failures integer NOT NULL DEFAULT 0,
+    openings integer NOT NULL DEFAULT 0,
+    opened_at timestamp with time zone,
+    retry_at timestamp with time zone,
+    probe_token uuid,
+    probe_until timestamp with time zone,
+    PRIMARY KEY (connection_id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connection(tenant_id, connection_id) ON DELETE CASCADE,
+    CHECK (((breaker = 'closed'::text) = ((opened_at IS NULL) AND (retry_at IS NULL)))),
+    CHECK (((breaker = 'half_open'::text) = ((probe_token IS NOT NULL) AND (probe_until IS NOT NULL)))),
+    CHECK ((breaker = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text])))
+);
+
 CREATE TABLE connection_secret (
     tenant_id uuid NOT NULL,
     connection_id uuid NOT NULL,
@@ -360,6 +382,17 @@ CREATE TABLE schedule_pace (
     counted_at timestamp with time zone,
     PRIMARY KEY (only_row),
     CHECK (only_row)
+);
+
+CREATE TABLE site_pace (
+    site text NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    quiet_until timestamp with time zone,
+    holder uuid,
+    held_until timestamp with time zone,
+    PRIMARY KEY (site),
+    CHECK (((holder IS NULL) = (held_until IS NULL))),
+    CHECK (((site <> ''::text) AND (length(site) <= 300)))
 );
 
 CREATE TABLE sites (
@@ -688,6 +721,7 @@ CREATE FUNCTION search_members(text,text,text,jsonb,text,bigint,integer) RETURNS
 
 ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY; ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE connection ENABLE ROW LEVEL SECURITY; ALTER TABLE connection ENABLE ROW LEVEL SECURITY;
+ALTER TABLE connection_care ENABLE ROW LEVEL SECURITY; ALTER TABLE connection_care ENABLE ROW LEVEL SECURITY;
 ALTER TABLE connection_secret ENABLE ROW LEVEL SECURITY; ALTER TABLE connection_secret ENABLE ROW LEVEL SECURITY;
 ALTER TABLE content_rules ENABLE ROW LEVEL SECURITY; ALTER TABLE content_rules ENABLE ROW LEVEL SECURITY;
 ALTER TABLE customer_brain.site_profile ENABLE ROW LEVEL SECURITY; ALTER TABLE customer_brain.site_profile ENABLE ROW LEVEL SECURITY;
@@ -699,6 +733,7 @@ ALTER TABLE plans ENABLE ROW LEVEL SECURITY; ALTER TABLE plans ENABLE ROW LEVEL 
 ALTER TABLE quarantine ENABLE ROW LEVEL SECURITY; ALTER TABLE quarantine ENABLE ROW LEVEL SECURITY;
 ALTER TABLE run_slot DISABLE ROW LEVEL SECURITY; ALTER TABLE run_slot DISABLE ROW LEVEL SECURITY;
 ALTER TABLE schedule_pace DISABLE ROW LEVEL SECURITY; ALTER TABLE schedule_pace DISABLE ROW LEVEL SECURITY;
+ALTER TABLE site_pace DISABLE ROW LEVEL SECURITY; ALTER TABLE site_pace DISABLE ROW LEVEL SECURITY;
 ALTER TABLE sites ENABLE ROW LEVEL SECURITY; ALTER TABLE sites ENABLE ROW LEVEL SECURITY;
 ALTER TABLE stripe_events_processed ENABLE ROW LEVEL SECURITY; ALTER TABLE stripe_events_processed ENABLE ROW LEVEL SECURITY;
 ALTER TABLE stripe_refetch ENABLE ROW LEVEL SECURITY; ALTER TABLE stripe_refetch ENABLE ROW LEVEL SECURITY;
@@ -721,6 +756,10 @@ CREATE POLICY operator ON connection FOR SELECT TO memberintel_operator USING tr
 CREATE POLICY owner ON connection FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY service ON connection FOR ALL TO memberintel_service USING true;
 CREATE POLICY tenant ON connection FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY operator ON connection_care FOR SELECT TO memberintel_operator USING true;
+CREATE POLICY owner ON connection_care FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY service ON connection_care FOR SELECT TO memberintel_service USING true;
+CREATE POLICY tenant ON connection_care FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON connection_secret FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY tenant ON connection_secret FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON content_rules FOR ALL TO memberintel_owner USING true WITH CHECK true;
@@ -798,6 +837,9 @@ GRANT INSERT, SELECT ON audit_event TO memberintel_operator;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection TO memberintel_app;
 GRANT SELECT ON connection TO memberintel_operator;
 GRANT SELECT (account_confirmed, connected_at, connection_id, disconnected_at, generation, livemode, next_sync_at, pipeline_type, refetch_due_at, source_account_id, state, tenant_id), UPDATE (next_sync_at) ON connection TO memberintel_service;
+GRANT INSERT, SELECT, UPDATE ON connection_care TO memberintel_app;
+GRANT SELECT ON connection_care TO memberintel_operator;
+GRANT SELECT (breaker, connection_id, opened_at, retry_at, tenant_id) ON connection_care TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection_secret TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON content_rules TO memberintel_app;
 GRANT SELECT ON content_rules TO memberintel_reader;
@@ -824,6 +866,7 @@ GRANT SELECT ON schedule_pace TO memberintel_operator;
 GRANT SELECT, UPDATE ON schedule_pace TO memberintel_service;
 GRANT EXECUTE ON search_members(text,text,text,jsonb,text,bigint,integer) TO memberintel_app;
 GRANT EXECUTE ON search_members(text,text,text,jsonb,text,bigint,integer) TO memberintel_reader;
+GRANT INSERT, SELECT, UPDATE ON site_pace TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON sites TO memberintel_app;
 GRANT SELECT ON sites TO memberintel_reader;
 GRANT INSERT, SELECT, UPDATE ON stripe_events_processed TO memberintel_app;

@@ -13,7 +13,7 @@ import (
 // These lists are the review: whoever adds a table, policy, view or function has to come by here.
 var (
 	// withoutTenant are tables of the whole installation; no reader sees them.
-	withoutTenant = []string{"run_slot", "schedule_pace", "switch", "webhook_quarantine"}
+	withoutTenant = []string{"run_slot", "schedule_pace", "site_pace", "switch", "webhook_quarantine"}
 	// definers are the functions that run with their owner's rights.
 	definers = []string{"search_members(text,text,text,jsonb,text,bigint,integer) memberintel_search"}
 	// readable is what a tenant's reader may select from.
@@ -23,16 +23,17 @@ var (
 		"tenant_reader", "transactions",
 	}
 	// The cross-tenant roles: what they see, and of connection the service only these columns.
-	operated = []string{"audit_event", "connection", "run_slot", "schedule_pace", "switch", "sync_run", "tenant", "tenant_data_freshness"}
-	served   = []string{"connection", "run_slot", "schedule_pace", "switch", "sync_run", "tenant", "webhook_quarantine"}
+	operated = []string{"audit_event", "connection", "connection_care", "run_slot", "schedule_pace", "switch", "sync_run", "tenant", "tenant_data_freshness"}
+	served   = []string{"connection", "connection_care", "run_slot", "schedule_pace", "switch", "sync_run", "tenant", "webhook_quarantine"}
 	routing  = []string{
 		"account_confirmed", "connected_at", "connection_id", "disconnected_at", "generation", "livemode", "next_sync_at", "pipeline_type",
 		"refetch_due_at", "source_account_id", "state", "tenant_id",
 	}
+	breaker = []string{"breaker", "connection_id", "opened_at", "retry_at", "tenant_id"} // and these of connection_care
 	// openPolicies show all tenants' rows: (policy, role) -> tables.
 	openPolicies = map[string][]string{
-		"service memberintel_service":   {"connection", "sync_run", "tenant"},
-		"operator memberintel_operator": {"audit_event", "connection", "sync_run", "tenant"},
+		"service memberintel_service":   {"connection", "connection_care", "sync_run", "tenant"},
+		"operator memberintel_operator": {"audit_event", "connection", "connection_care", "sync_run", "tenant"},
 		"search memberintel_search":     {"members"},
 	}
 )
@@ -185,9 +186,11 @@ func TestRolesMayWhatTheReviewSays(t *testing.T) {
 		strings.Contains(app, "switch") || strings.Contains(app, "members DELETE") || strings.Contains(app, "audit_event UPDATE") {
 		t.Errorf("the program may %s", app)
 	}
-	if diff := cmp.Diff(routing, texts(t, super, `SELECT attname FROM pg_attribute WHERE attrelid = 'connection'::regclass AND attnum > 0
-		AND has_column_privilege('memberintel_service', attrelid, attnum, 'SELECT') ORDER BY attname`)); diff != "" {
-		t.Errorf("columns of connection that the service reads (-reviewed +found):\n%s", diff)
+	for table, want := range map[string][]string{"connection": routing, "connection_care": breaker} {
+		if diff := cmp.Diff(want, texts(t, super, `SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0
+			AND has_column_privilege('memberintel_service', attrelid, attnum, 'SELECT') ORDER BY attname`, table)); diff != "" {
+			t.Errorf("columns of %s that the service reads (-reviewed +found):\n%s", table, diff)
+		}
 	}
 	if diff := cmp.Diff([]string{"valid_to"}, texts(t, super, `SELECT attname FROM pg_attribute WHERE attrelid = 'subscription_item_history'::regclass AND attnum > 0
 		AND has_column_privilege('memberintel_app', attrelid, attnum, 'UPDATE')`)); diff != "" {
