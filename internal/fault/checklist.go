@@ -1,5 +1,17 @@
 package fault
 
+import "errors"
+
+// ChecklistOf returns what a customer should look at after err, most likely first: its own list, or that of
+// its kind. It is never nil.
+func ChecklistOf(err error) []string {
+	var f *Error
+	if errors.As(err, &f) && f.Checklist != nil {
+		return f.Checklist
+	}
+	return Checklist(KindOf(err))
+}
+
 // Checklist returns what a customer should look at for a class of error, most likely first. It is never nil.
 func Checklist(kind Kind) []string {
 	switch kind {

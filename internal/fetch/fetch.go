@@ -1,0 +1,182 @@
+// Package fetch asks websites that the service does not control. Whatever they do, it ends in time, in memory
+// and at a public address, and what went wrong is told as a fault with a sentence and a checklist for the
+// site's owner. Site joins it with care: one request at a time, at the site's pace, never while it is left in
+// peace. There are no retries here; who asks decides.
+//
+// Each request has a connection of its own. One that is kept open holds a worker of a small host, and a
+// request that goes out on a kept connection can be sent twice without anybody asking for it, which a site
+// that remembers nonces would refuse.
+package fetch
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"memberintel/internal/fault"
+)
+
+// Config is what a Client is made of. A zero field takes its default.
+type Config struct {
+	// UserAgent says honestly who asks, default "memberintel". Firewalls know some words: it should not
+	// hold "bot" or "crawler", and it cannot be the one of Go's library.
+	UserAgent    string
+	MaxBytes     int64          // of an answer, unpacked, default 16 MiB
+	MaxRedirects int            // within the site, default 5
+	Allow        []netip.Prefix // addresses that the guard lets through although they are not public
+	Resolver     *net.Resolver  // nil: the system's
+	Roots        *x509.CertPool // who may vouch for a site; nil: the system's
+
+	// Now and After are the clock; nil is the machine's. After's channel is read when the time is over; the
+	// function stops it.
+	Now   func() time.Time
+	After func(d time.Duration) (<-chan time.Time, func() bool)
+}
+
+// Client sends requests. It is safe for concurrent use.
+type Client struct {
+	cfg       Config
+	transport *http.Transport
+}
+
+// New makes a client.
+func New(cfg Config) *Client {
+	if cfg.UserAgent == "" {
+		cfg.UserAgent = "memberintel"
+	}
+	if cfg.MaxBytes <= 0 {
+		cfg.MaxBytes = 16 << 20
+	}
+	if cfg.MaxRedirects <= 0 {
+		cfg.MaxRedirects = 5
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.After == nil {
+		cfg.After = func(d time.Duration) (<-chan time.Time, func() bool) {
+			timer := time.NewTimer(d)
+			return timer.C, timer.Stop
+		}
+	}
+	return &Client{cfg: cfg, transport: newTransport(cfg)}
+}
+
+// Request is what a site is asked. It is sent with GET, or with POST where there is a Body.
+type Request struct {
+	URL      string
+	Header   http.Header // beside User-Agent; may be nil
+	Body     []byte      // nil: GET
+	JSON     bool        // the answer must hold JSON: anything else is a fault
+	MaxBytes int64       // of the answer, unpacked; 0: the client's
+}
+
+// Response is a site's answer, its body read.
+type Response struct {
+	Status   int // 0: none came
+	Header   http.Header
+	Body     []byte
+	URL      string // where it came from, after redirects
+	Took     time.Duration
+	Requests int // how many were sent, redirects included
+}
+
+// Do sends the request and reads the answer, both within timeout. An error is a fault whose cause tells the
+// Symptom, except when ctx has ended: then it is ctx's. The answer is returned beside the fault where one
+// came, since a pipeline may know what the site means by it.
+func (c *Client) Do(ctx context.Context, r Request, timeout time.Duration) (Response, error) {
+	target, err := parse(r.URL)
+	if err != nil {
+		return Response{}, err
+	}
+	limited, cancel := c.within(ctx, timeout)
+	defer cancel()
+	start := c.cfg.Now()
+	resp, err := c.send(limited, r)
+	resp.Took = c.cfg.Now().Sub(start)
+	if ctx.Err() != nil {
+		return resp, ctx.Err()
+	}
+	if err != nil && errors.Is(context.Cause(limited), errTimeout) {
+		err = errTimeout
+	}
+	if found := diagnose(resp, err, r.JSON); found != nil {
+		return resp, found.fault(target.Host, timeout, resp, c.cfg.Now())
+	}
+	return resp, nil
+}
+
+// send follows redirects within the site and reads the body.
+func (c *Client) send(ctx context.Context, r Request) (Response, error) {
+	method, body := http.MethodGet, io.Reader(http.NoBody)
+	if r.Body != nil {
+		method, body = http.MethodPost, newBody(r.Body)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, r.URL, body)
+	if err != nil {
+		return Response{}, err
+	}
+	for name, values := range r.Header {
+		req.Header[name] = values
+	}
+	req.Header.Set("User-Agent", c.cfg.UserAgent)
+	if r.JSON && req.Header.Get("Accept") == "" {
+		req.Header.Set("Accept", "application/json") // WordPress tells its troubles in JSON then
+	}
+	trail := &trail{left: c.cfg.MaxRedirects}
+	follower := http.Client{Transport: c.transport, CheckRedirect: trail.follow}
+	resp, err := follower.Do(trail.watch(req))
+	if err != nil && trail.handshakeFailed.Load() {
+		err = fmt.Errorf("%w: %w", errHandshake, err)
+	}
+	answer := Response{Requests: 1 + trail.followed}
+	if resp != nil {
+		answer.Status, answer.Header, answer.URL = resp.StatusCode, resp.Header, resp.Request.URL.String()
+		defer resp.Body.Close()
+	}
+	if err != nil {
+		return answer, err
+	}
+	limit := r.MaxBytes
+	if limit <= 0 {
+		limit = c.cfg.MaxBytes
+	}
+	answer.Body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if int64(len(answer.Body)) > limit {
+		answer.Body, err = answer.Body[:limit], errTooLarge
+	}
+	return answer, err
+}
+
+// within ends the context with errTimeout after d.
+func (c *Client) within(ctx context.Context, d time.Duration) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	over, stop := c.cfg.After(d)
+	go func() {
+		select {
+		case <-over:
+			cancel(errTimeout)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// parse accepts what can be asked at all.
+func parse(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, fault.New(fault.Invalid, "The address of a site must look like https://www.example.org.")
+	}
+	return u, nil
+}
