@@ -324,7 +324,7 @@ func TestThePaceHoldsOverTheMinuteAndTheBurst(t *testing.T) {
 	w := newWorld(t, care.Config{PerMinute: 30, Burst: 3})
 	at := map[time.Duration]int{}
 	for second := time.Duration(0); second < 60*time.Second; second += time.Second {
-		for {
+		for range 10 {
 			p, err := w.care.Begin(t.Context(), w.place)
 			if err != nil {
 				break

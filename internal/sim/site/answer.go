@@ -115,7 +115,7 @@ func bomb(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	packed := gzip.NewWriter(w)
 	blank := []byte(strings.Repeat(" ", 1<<20))
-	for range 1 << 10 {
+	for range 64 {
 		if _, err := packed.Write(blank); err != nil {
 			return
 		}
