@@ -39,6 +39,7 @@ CREATE TABLE connection (
     next_sync_at timestamp with time zone,
     refetch_due_at timestamp with time zone,
     not_permitted text[] NOT NULL DEFAULT '{}'::text[],
+    last_error_checklist text[],
     UNIQUE (tenant_id, connection_id),
     UNIQUE (tenant_id, pipeline_type),
     PRIMARY KEY (connection_id),

@@ -164,7 +164,7 @@ func (p *program) errorText(text string, err error) {
 	if f.Cause != nil {
 		_, _ = fmt.Fprintln(p.Stderr, "  Cause: "+hide(f.Cause.Error()))
 	}
-	for _, step := range fault.Checklist(f.Kind) {
+	for _, step := range fault.ChecklistOf(f) {
 		_, _ = fmt.Fprintln(p.Stderr, "  - "+step)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"memberintel/internal/connection"
-	"memberintel/internal/fault"
 	"memberintel/internal/identity"
 	"memberintel/internal/postgres"
 	"memberintel/internal/syncrun"
@@ -107,11 +106,8 @@ func (h *house) status(ctx context.Context, t identity.Tenant) (tenantStatus, er
 func statusOf(c connection.Connection, freshness []syncrun.Freshness) connectionStatus {
 	s := connectionStatus{
 		ConnectionID: c.ID, PipelineType: c.Pipeline, State: c.State, LastSuccessAt: c.LastSuccessAt, LastAttemptAt: c.LastAttemptAt,
-		LastError: c.LastError, Checklist: []string{}, NextAttemptAt: c.NextSyncAt, ConsecutiveFailures: c.ConsecutiveFailures,
+		LastError: c.LastError, Checklist: c.Checklist(), NextAttemptAt: c.NextSyncAt, ConsecutiveFailures: c.ConsecutiveFailures,
 		ResponseMS: c.ResponseMS, Stale: true,
-	}
-	if c.LastErrorKind != nil {
-		s.Checklist = fault.Checklist(fault.Kind(*c.LastErrorKind))
 	}
 	for _, f := range freshness {
 		if f.PipelineType == string(c.Pipeline) && c.LastAttemptAt != nil {

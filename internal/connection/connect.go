@@ -128,6 +128,7 @@ func renew(ctx context.Context, tx *postgres.TenantTx, current Connection, r Req
 		       last_error = CASE WHEN anew THEN NULL ELSE last_error END,
 		       last_error_kind = CASE WHEN anew THEN NULL ELSE last_error_kind END,
 		       last_error_cause = CASE WHEN anew THEN NULL ELSE last_error_cause END,
+		       last_error_checklist = CASE WHEN anew THEN NULL ELSE last_error_checklist END,
 		       consecutive_failures = CASE WHEN anew THEN 0 ELSE consecutive_failures END
 		  FROM (SELECT $5::boolean AS anew) a
 		 WHERE connection_id = $1

@@ -2,6 +2,7 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ func (s *Store) Succeeded(ctx context.Context, tx *postgres.TenantTx, id ID, o O
 		UPDATE connection
 		   SET state = CASE WHEN state = 'paused' THEN state ELSE 'connected' END,
 		       last_attempt_at = memberintel_now(), last_success_at = memberintel_now(),
-		       last_error = NULL, last_error_kind = NULL, last_error_cause = NULL, consecutive_failures = 0,
+		       last_error = NULL, last_error_kind = NULL, last_error_cause = NULL, last_error_checklist = NULL, consecutive_failures = 0,
 		       response_ms = coalesce(nullif($2, 0), response_ms), next_sync_at = coalesce($3, next_sync_at),
 		       not_permitted = coalesce($4::text[], '{}'), mapping_version = coalesce(nullif($5, 0), mapping_version)
 		 WHERE connection_id = $1 AND state <> 'disconnected'`,
@@ -55,15 +56,24 @@ func (s *Store) Failed(
 		UPDATE connection
 		   SET state = CASE WHEN state = 'paused' THEN state ELSE $2 END,
 		       last_attempt_at = memberintel_now(), consecutive_failures = consecutive_failures + 1,
-		       last_error = $3, last_error_kind = nullif($4, ''), last_error_cause = $5,
+		       last_error = $3, last_error_kind = nullif($4, ''), last_error_cause = $5, last_error_checklist = $11,
 		       response_ms = coalesce(nullif($6, 0), response_ms), next_sync_at = coalesce($7, next_sync_at),
 		       not_permitted = CASE WHEN $8 THEN coalesce($9::text[], '{}') ELSE not_permitted END,
 		       mapping_version = coalesce(nullif($10, 0), mapping_version)
 		 WHERE connection_id = $1 AND state <> 'disconnected'`,
 		id, state, storable(fault.Sentence(failure), causeLimit), kind, storable(failure.Error(), causeLimit),
-		o.ResponseMS, o.NextSyncAt, partial, o.NotPermitted, o.MappingVersion)
+		o.ResponseMS, o.NextSyncAt, partial, o.NotPermitted, o.MappingVersion, ownChecklist(failure))
 	if err != nil {
 		return fmt.Errorf("connection: record a failure: %w", err)
+	}
+	return nil
+}
+
+// ownChecklist is the failure's own, nil where its kind says it all.
+func ownChecklist(failure error) []string {
+	var f *fault.Error
+	if errors.As(failure, &f) {
+		return f.Checklist
 	}
 	return nil
 }

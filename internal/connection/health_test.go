@@ -3,6 +3,7 @@ package connection_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -71,6 +72,28 @@ func TestARefusedCredentialFailsAtOnceUntilANewOneComes(t *testing.T) {
 	got = w.connect(stripe("acct_1", map[string]string{"api_key": "rk_2"}))
 	if got.State != connection.Pending || got.LastError != nil || got.ConsecutiveFailures != 0 || !got.ConnectedAt.After(c.ConnectedAt) {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestTheChecklistIsTheErrorsOwnOrThatOfItsKind(t *testing.T) {
+	w := newWorld(t)
+	id := w.connect(stripe("acct_1", nil)).ID
+	parked := fault.New(fault.Unavailable, "lakeside.example shows a parking page.")
+	parked.Checklist = []string{"Renew the domain."}
+	for _, c := range []struct {
+		failure error
+		want    []string
+	}{
+		{parked, parked.Checklist}, {fault.New(fault.Unavailable, "Stripe has trouble."), fault.Checklist(fault.Unavailable)},
+		{fmt.Errorf("run: %w", parked), parked.Checklist}, {errors.New("ours"), []string{}},
+	} {
+		if diff := cmp.Diff(c.want, w.failed(id, c.failure, false, connection.Outcome{}).Checklist()); diff != "" {
+			t.Errorf("%v: %s", c.failure, diff)
+		}
+	}
+	w.failed(id, parked, false, connection.Outcome{})
+	if got := w.succeeded(id, connection.Outcome{}); len(got.Checklist()) != 0 {
+		t.Errorf("after a success: %v", got.Checklist())
 	}
 }
 

@@ -52,3 +52,6 @@ CREATE POLICY service ON connection_care FOR SELECT TO memberintel_service USING
 GRANT SELECT (tenant_id, connection_id, breaker, opened_at, retry_at) ON connection_care TO memberintel_service;
 CREATE POLICY operator ON connection_care FOR SELECT TO memberintel_operator USING (true);
 GRANT SELECT ON connection_care TO memberintel_operator;
+
+-- What helps against the last error itself, where that is known; else its kind tells.
+ALTER TABLE connection ADD COLUMN last_error_checklist text[];
