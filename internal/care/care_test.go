@@ -25,7 +25,7 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 type world struct {
 	t     *testing.T
 	db    *postgres.DB
-	now   time.Time
+	clock *pgtest.Clock
 	care  *care.Care
 	place care.Place
 }
@@ -33,10 +33,9 @@ type world struct {
 func newWorld(t *testing.T, cfg care.Config) *world {
 	t.Helper()
 	db := pgtest.New(t)
-	w := &world{t: t, db: db, care: care.New(db, cfg)}
+	w := &world{t: t, db: db, clock: pgtest.NewClock(t, db, start), care: care.New(db, cfg)}
 	w.place = care.Place{Tenant: w.newTenant("Lakeside Tennis"), Site: "lakeside.example"}
 	w.place.Connection = w.connect(w.place.Tenant, connection.MemberPress)
-	w.pass(0)
 	return w
 }
 
@@ -67,14 +66,7 @@ func (w *world) connect(id tenant.ID, p connection.Pipeline) connection.ID {
 }
 
 // pass moves the database's clock on.
-func (w *world) pass(d time.Duration) {
-	w.t.Helper()
-	if w.now.IsZero() {
-		w.now = start
-	}
-	w.now = w.now.Add(d)
-	pgtest.SetNow(w.t, w.db, w.now)
-}
+func (w *world) pass(d time.Duration) { w.clock.Advance(d) }
 
 // another is a second process: a Care with a pool of its own.
 func (w *world) another(cfg care.Config) *care.Care {

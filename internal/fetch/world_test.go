@@ -132,25 +132,18 @@ func (p *place) do(t *testing.T) (fetch.Response, error) {
 
 // house is a database whose clock stands still.
 type house struct {
-	t   *testing.T
-	db  *postgres.DB
-	mu  sync.Mutex
-	now time.Time
+	t     *testing.T
+	db    *postgres.DB
+	clock *pgtest.Clock
 }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, db: pgtest.New(t), now: start}
-	h.pass(0)
-	return h
+	db := pgtest.New(t)
+	return &house{t: t, db: db, clock: pgtest.NewClock(t, db, start)}
 }
 
-func (h *house) pass(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now = h.now.Add(d)
-	pgtest.SetNow(h.t, h.db, h.now)
-}
+func (h *house) pass(d time.Duration) { h.clock.Advance(d) }
 
 // sleep lets the time pass that somebody waits.
 func (h *house) sleep(_ context.Context, d time.Duration) error {

@@ -224,3 +224,19 @@ func BenchmarkNew(b *testing.B) {
 		}
 	}
 }
+
+func TestTheClockIsMoved(t *testing.T) {
+	db := New(t)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	clock := NewClock(t, db, at)
+	for _, step := range []time.Duration{0, time.Hour} {
+		want := clock.Advance(step)
+		var got time.Time
+		err := db.ServiceTx(t.Context(), func(tx *postgres.ServiceTx) error {
+			return tx.QueryRow(t.Context(), `SELECT memberintel_now()`).Scan(&got)
+		})
+		if err != nil || !got.Equal(want) || !want.Equal(at.Add(step)) {
+			t.Errorf("got %v, want %v, %v", got, want, err)
+		}
+	}
+}

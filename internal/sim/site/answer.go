@@ -1,6 +1,7 @@
 package site
 
 import (
+	"bytes"
 	"compress/gzip"
 	"fmt"
 	"net"
@@ -109,16 +110,19 @@ func breakOff(w http.ResponseWriter, raw string) {
 	_ = conn.Close()
 }
 
-// bomb sends a few kilobytes for each megabyte that they unpack to, as long as somebody reads.
+// bomb sends a kilobyte for each megabyte that it unpacks to.
 func bomb(w http.ResponseWriter) {
 	w.Header().Set("Content-Encoding", "gzip")
 	w.Header().Set("Content-Type", "application/json")
-	packed := gzip.NewWriter(w)
-	blank := []byte(strings.Repeat(" ", 1<<20))
-	for range 64 {
-		if _, err := packed.Write(blank); err != nil {
+	var megabyte bytes.Buffer
+	packer := gzip.NewWriter(&megabyte)
+	_, err := packer.Write(bytes.Repeat([]byte(" "), 1<<20))
+	if err != nil || packer.Close() != nil {
+		panic(http.ErrAbortHandler) // a buffer takes all that is written
+	}
+	for range 256 { // one after another is a valid whole
+		if _, err := w.Write(megabyte.Bytes()); err != nil {
 			return
 		}
 	}
-	_ = packed.Close()
 }

@@ -149,7 +149,7 @@ func (s *Site) leave() {
 func drip(w http.ResponseWriter, r *http.Request, hook func(*http.Request)) {
 	w.Header().Set("Content-Type", "application/json")
 	control := http.NewResponseController(w)
-	tick := time.NewTicker(10 * time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for n := 0; ; n++ {
 		if _, err := w.Write([]byte(" ")); err != nil || control.Flush() != nil {
