@@ -3,6 +3,61 @@
 
 -- Roles: memberintel_app (login), memberintel_budget, memberintel_operator, memberintel_owner (login), memberintel_reader, memberintel_search, memberintel_service
 
+CREATE TABLE alert_incident (
+    tenant_id uuid NOT NULL,
+    incident_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    connection_id uuid NOT NULL,
+    pipeline_type text NOT NULL,
+    reason text NOT NULL,
+    sentence text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    last_success_at timestamp with time zone,
+    opened_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    mail_after timestamp with time zone NOT NULL,
+    mailed_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    outcome text,
+    UNIQUE (tenant_id, incident_id),
+    PRIMARY KEY (incident_id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connection(tenant_id, connection_id) ON DELETE CASCADE,
+    CHECK (((ended_at IS NULL) = (outcome IS NULL))),
+    CHECK ((outcome = ANY (ARRAY['recovered'::text, 'disconnected'::text]))),
+    CHECK ((reason = ANY (ARRAY['failing'::text, 'overdue'::text, 'person'::text])))
+);
+CREATE INDEX alert_incident_ended ON public.alert_incident USING btree (connection_id, ended_at);
+CREATE UNIQUE INDEX alert_incident_open ON public.alert_incident USING btree (connection_id) WHERE (ended_at IS NULL);
+
+CREATE TABLE alert_outbox (
+    tenant_id uuid NOT NULL,
+    mail_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    incident_id bigint NOT NULL,
+    about text NOT NULL,
+    recipient text NOT NULL,
+    subject text NOT NULL,
+    text text NOT NULL,
+    html text NOT NULL DEFAULT ''::text,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    not_before timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    attempts integer NOT NULL DEFAULT 0,
+    status text NOT NULL DEFAULT 'waiting'::text,
+    lease_token uuid,
+    lease_expires_at timestamp with time zone,
+    sent_at timestamp with time zone,
+    last_error text,
+    UNIQUE (incident_id, about, recipient),
+    PRIMARY KEY (mail_id),
+    FOREIGN KEY (tenant_id, incident_id) REFERENCES alert_incident(tenant_id, incident_id) ON DELETE CASCADE,
+    CHECK ((about = ANY (ARRAY['outage'::text, 'recovery'::text]))),
+    CHECK ((status = ANY (ARRAY['waiting'::text, 'sending'::text, 'sent'::text, 'dropped'::text, 'uncertain'::text])))
+);
+CREATE INDEX alert_outbox_due ON public.alert_outbox USING btree (not_before) WHERE (status = ANY (ARRAY['waiting'::text, 'sending'::text]));
+
+CREATE TABLE alert_quiet (
+    scope text NOT NULL,
+    until timestamp with time zone NOT NULL,
+    PRIMARY KEY (scope)
+);
+
 CREATE TABLE audit_event (
     audit_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     tenant_id uuid NOT NULL,
@@ -39,6 +94,7 @@ CREATE TABLE connection (
     next_sync_at timestamp with time zone,
     refetch_due_at timestamp with time zone,
     not_permitted text[] NOT NULL DEFAULT '{}'::text[],
+    awaited_since timestamp with time zone DEFAULT memberintel_now(),
     last_error_checklist text[],
     UNIQUE (tenant_id, connection_id),
     UNIQUE (tenant_id, pipeline_type),
@@ -48,6 +104,8 @@ CREATE TABLE connection (
     CHECK ((state = ANY (ARRAY['pending'::text, 'connected'::text, 'degraded'::text, 'failed'::text, 'paused'::text, 'disconnected'::text])))
 );
 CREATE UNIQUE INDEX connection_account ON public.connection USING btree (pipeline_type, source_account_id, livemode) WHERE (account_confirmed AND (source_account_id <> ''::text) AND (state <> 'disconnected'::text));
+CREATE INDEX connection_ailing ON public.connection USING btree (tenant_id) WHERE ((consecutive_failures > 0) OR (state = 'failed'::text));
+CREATE INDEX connection_awaited ON public.connection USING btree (awaited_since) WHERE (awaited_since IS NOT NULL);
 CREATE INDEX connection_refetch_due ON public.connection USING btree (refetch_due_at) WHERE (refetch_due_at IS NOT NULL);
 CREATE INDEX connection_route ON public.connection USING btree (pipeline_type, source_account_id);
 CREATE INDEX connection_sync_due ON public.connection USING btree (next_sync_at) WHERE ((next_sync_at IS NOT NULL) AND (state <> ALL (ARRAY['disconnected'::text, 'paused'::text])));
@@ -632,8 +690,10 @@ CREATE TABLE tenant (
     name text NOT NULL,
     plan text NOT NULL DEFAULT 'pro'::text,
     created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    contact_email text,
     UNIQUE (name),
     PRIMARY KEY (tenant_id),
+    CHECK (((contact_email <> ''::text) AND (length(contact_email) <= 254))),
     CHECK (((name <> ''::text) AND (length(name) <= 200))),
     CHECK ((plan = ANY (ARRAY['free'::text, 'pro'::text])))
 );
@@ -720,6 +780,9 @@ CREATE FUNCTION memberintel_now() RETURNS timestamp with time zone LANGUAGE sql 
 
 CREATE FUNCTION search_members(text,text,text,jsonb,text,bigint,integer) RETURNS TABLE(id bigint, source_platform text, source_id text, name text, email text, membership_status text, plan_source_id text, sort_name text) LANGUAGE plpgsql STABLE SECURITY DEFINER; -- owner memberintel_search; search_path=pg_catalog, public, pg_temp; plan_cache_mode=force_custom_plan; enable_seqscan=off; jit=off; max_parallel_workers_per_gather=0
 
+ALTER TABLE alert_incident ENABLE ROW LEVEL SECURITY; ALTER TABLE alert_incident ENABLE ROW LEVEL SECURITY;
+ALTER TABLE alert_outbox ENABLE ROW LEVEL SECURITY; ALTER TABLE alert_outbox ENABLE ROW LEVEL SECURITY;
+ALTER TABLE alert_quiet DISABLE ROW LEVEL SECURITY; ALTER TABLE alert_quiet DISABLE ROW LEVEL SECURITY;
 ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY; ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE connection ENABLE ROW LEVEL SECURITY; ALTER TABLE connection ENABLE ROW LEVEL SECURITY;
 ALTER TABLE connection_care ENABLE ROW LEVEL SECURITY; ALTER TABLE connection_care ENABLE ROW LEVEL SECURITY;
@@ -750,6 +813,14 @@ ALTER TABLE tenant_reader ENABLE ROW LEVEL SECURITY; ALTER TABLE tenant_reader E
 ALTER TABLE transactions ENABLE ROW LEVEL SECURITY; ALTER TABLE transactions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE webhook_quarantine DISABLE ROW LEVEL SECURITY; ALTER TABLE webhook_quarantine DISABLE ROW LEVEL SECURITY;
 
+CREATE POLICY operator ON alert_incident FOR SELECT TO memberintel_operator USING true;
+CREATE POLICY owner ON alert_incident FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY service ON alert_incident FOR ALL TO memberintel_service USING true;
+CREATE POLICY tenant ON alert_incident FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY operator ON alert_outbox FOR SELECT TO memberintel_operator USING true;
+CREATE POLICY owner ON alert_outbox FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY service ON alert_outbox FOR ALL TO memberintel_service USING true;
+CREATE POLICY tenant ON alert_outbox FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY operator ON audit_event FOR ALL TO memberintel_operator USING true WITH CHECK true;
 CREATE POLICY owner ON audit_event FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY tenant ON audit_event FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
@@ -833,11 +904,18 @@ GRANT USAGE ON SCHEMA public TO memberintel_reader;
 GRANT USAGE ON SCHEMA public TO memberintel_search;
 GRANT USAGE ON SCHEMA public TO memberintel_service;
 GRANT SELECT ON account_rows TO memberintel_app;
+GRANT INSERT, SELECT, UPDATE ON alert_incident TO memberintel_app;
+GRANT SELECT ON alert_incident TO memberintel_operator;
+GRANT DELETE, SELECT ON alert_incident TO memberintel_service;
+GRANT INSERT, SELECT, UPDATE ON alert_outbox TO memberintel_app;
+GRANT SELECT (about, attempts, created_at, incident_id, last_error, mail_id, not_before, recipient, sent_at, status, subject, tenant_id) ON alert_outbox TO memberintel_operator;
+GRANT SELECT, UPDATE ON alert_outbox TO memberintel_service;
+GRANT DELETE, INSERT, SELECT, UPDATE ON alert_quiet TO memberintel_service;
 GRANT INSERT, SELECT ON audit_event TO memberintel_app;
 GRANT INSERT, SELECT ON audit_event TO memberintel_operator;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection TO memberintel_app;
 GRANT SELECT ON connection TO memberintel_operator;
-GRANT SELECT (account_confirmed, connected_at, connection_id, disconnected_at, generation, livemode, next_sync_at, pipeline_type, refetch_due_at, source_account_id, state, tenant_id), UPDATE (next_sync_at) ON connection TO memberintel_service;
+GRANT SELECT (account_confirmed, awaited_since, connected_at, connection_id, consecutive_failures, disconnected_at, generation, last_error_kind, livemode, next_sync_at, pipeline_type, refetch_due_at, source_account_id, state, tenant_id), UPDATE (awaited_since, next_sync_at) ON connection TO memberintel_service;
 GRANT INSERT, SELECT, UPDATE ON connection_care TO memberintel_app;
 GRANT SELECT ON connection_care TO memberintel_operator;
 GRANT SELECT (breaker, connection_id, opened_at, retry_at, tenant_id) ON connection_care TO memberintel_service;

@@ -78,17 +78,18 @@ type Connection struct {
 	LastAttemptAt       *time.Time
 	LastSuccessAt       *time.Time
 	NextSyncAt          *time.Time
-	LastError           *string  // one sentence for the customer
-	LastErrorKind       *string  // its fault.Kind; nil for an error of our own
-	LastErrorCause      *string  // for the operator
-	LastErrorChecklist  []string // what helps against this very error; nil: what helps against its kind
+	AwaitedSince        *time.Time // since when a success has been due; nil while none is, or when only NextSyncAt tells
+	LastError           *string    // one sentence for the customer
+	LastErrorKind       *string    // its fault.Kind; nil for an error of our own
+	LastErrorCause      *string    // for the operator
+	LastErrorChecklist  []string   // what helps against this very error; nil: what helps against its kind
 	ConsecutiveFailures int
 	ResponseMS          *int `db:"response_ms"`
 }
 
 const columns = `connection_id, tenant_id, pipeline_type, source_account_id, account_confirmed, livemode, credential_kind, state,
 	generation, mapping_version, not_permitted, connected_at, disconnected_at, last_attempt_at, last_success_at,
-	next_sync_at, last_error, last_error_kind, last_error_cause, last_error_checklist, consecutive_failures, response_ms`
+	next_sync_at, awaited_since, last_error, last_error_kind, last_error_cause, last_error_checklist, consecutive_failures, response_ms`
 
 // Store reads and writes connections in the transactions that it is given. It is safe for concurrent use.
 type Store struct {

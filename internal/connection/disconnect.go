@@ -15,7 +15,7 @@ func (s *Store) Disconnect(ctx context.Context, tx *postgres.TenantTx, id ID, re
 	tag, err := tx.Exec(ctx, `
 		UPDATE connection
 		   SET state = 'disconnected', disconnected_at = memberintel_now(), generation = generation + 1,
-		       next_sync_at = NULL, consecutive_failures = 0,
+		       next_sync_at = NULL, awaited_since = NULL, consecutive_failures = 0,
 		       last_error = nullif($2, ''), last_error_kind = NULL, last_error_cause = NULL, last_error_checklist = NULL
 		 WHERE connection_id = $1 AND state <> 'disconnected'`, id, reason)
 	if err != nil {

@@ -22,14 +22,15 @@ type Outcome struct {
 // causeLimit is how much of an error is kept for the operator, in bytes.
 const causeLimit = 4096
 
-// Succeeded records that an attempt reached its end with everything read. It clears the error, and leaves a
-// disconnected connection as it is; a paused one stays paused.
+// Succeeded records that an attempt reached its end with everything read. It clears the error, awaits nothing any
+// more, and leaves a disconnected connection as it is; a paused one stays paused.
 func (s *Store) Succeeded(ctx context.Context, tx *postgres.TenantTx, id ID, o Outcome) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE connection
 		   SET state = CASE WHEN state = 'paused' THEN state ELSE 'connected' END,
 		       last_attempt_at = memberintel_now(), last_success_at = memberintel_now(),
 		       last_error = NULL, last_error_kind = NULL, last_error_cause = NULL, last_error_checklist = NULL, consecutive_failures = 0,
+		       awaited_since = NULL,
 		       response_ms = coalesce(nullif($2, 0), response_ms), next_sync_at = coalesce($3, next_sync_at),
 		       not_permitted = coalesce($4::text[], '{}'), mapping_version = coalesce(nullif($5, 0), mapping_version)
 		 WHERE connection_id = $1 AND state <> 'disconnected'`,
@@ -43,7 +44,8 @@ func (s *Store) Succeeded(ctx context.Context, tx *postgres.TenantTx, id ID, o O
 // Failed records that an attempt failed, or with partial that it reached its end without everything, and
 // why: failure is never nil. The connection is degraded, and failed at once when the source refuses the
 // credential, because then only a person helps. A disconnected connection is left as it is; a paused one
-// stays paused. Only a partial attempt replaces NotPermitted, because only that one met all streams.
+// stays paused. A source that asks for patience is no failure to be counted. Only a partial attempt replaces
+// NotPermitted, because only that one met all streams.
 func (s *Store) Failed(
 	ctx context.Context, tx *postgres.TenantTx, id ID, failure error, partial bool, o Outcome,
 ) error {
@@ -55,7 +57,8 @@ func (s *Store) Failed(
 	_, err := tx.Exec(ctx, `
 		UPDATE connection
 		   SET state = CASE WHEN state = 'paused' THEN state ELSE $2 END,
-		       last_attempt_at = memberintel_now(), consecutive_failures = consecutive_failures + 1,
+		       last_attempt_at = memberintel_now(), consecutive_failures = consecutive_failures + CASE WHEN $4 = 'rate_limited' THEN 0 ELSE 1 END,
+		       awaited_since = coalesce(awaited_since, least(next_sync_at, memberintel_now())),
 		       last_error = $3, last_error_kind = nullif($4, ''), last_error_cause = $5, last_error_checklist = $11,
 		       response_ms = coalesce(nullif($6, 0), response_ms), next_sync_at = coalesce($7, next_sync_at),
 		       not_permitted = CASE WHEN $8 THEN coalesce($9::text[], '{}') ELSE not_permitted END,

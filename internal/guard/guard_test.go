@@ -63,6 +63,18 @@ func (w *world) list() (switches []guard.Switch) {
 	return switches
 }
 
+func (w *world) thrown() (names []string) {
+	w.t.Helper()
+	err := w.db.ServiceTx(w.t.Context(), func(tx *postgres.ServiceTx) (err error) {
+		names, err = guard.Thrown(w.t.Context(), tx)
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return names
+}
+
 func (w *world) check(pipeline string, extra ...string) error {
 	return w.db.TenantTx(w.t.Context(), w.tenant, func(tx *postgres.TenantTx) error {
 		return guard.Check(w.t.Context(), tx, pipeline, extra...)
@@ -127,6 +139,9 @@ func TestASwitchEndsByItself(t *testing.T) {
 	if diff := cmp.Diff(want, w.list()); diff != "" {
 		t.Error(diff)
 	}
+	if got := w.thrown(); len(got) != 1 || got[0] != "all" {
+		t.Errorf("thrown %q", got)
+	}
 	var stopped *fault.Error
 	if err := w.check("stripe"); !errors.As(err, &stopped) || stopped.RetryAfter != 2*time.Hour {
 		t.Errorf("got %v", err)
@@ -134,6 +149,9 @@ func TestASwitchEndsByItself(t *testing.T) {
 	pgtest.SetNow(t, w.db, until)
 	if err := w.check("stripe"); err != nil {
 		t.Error(err)
+	}
+	if got := w.thrown(); len(got) != 0 {
+		t.Errorf("thrown %q", got)
 	}
 	want[0].On = false
 	if diff := cmp.Diff(want, w.list()); diff != "" {

@@ -13,7 +13,7 @@ import (
 // These lists are the review: whoever adds a table, policy, view or function has to come by here.
 var (
 	// withoutTenant are tables of the whole installation; no reader sees them.
-	withoutTenant = []string{"run_slot", "schedule_pace", "site_pace", "switch", "webhook_quarantine"}
+	withoutTenant = []string{"alert_quiet", "run_slot", "schedule_pace", "site_pace", "switch", "webhook_quarantine"}
 	// definers are the functions that run with their owner's rights.
 	definers = []string{"search_members(text,text,text,jsonb,text,bigint,integer) memberintel_search"}
 	// readable is what a tenant's reader may select from.
@@ -23,17 +23,23 @@ var (
 		"tenant_reader", "transactions",
 	}
 	// The cross-tenant roles: what they see, and of connection the service only these columns.
-	operated = []string{"audit_event", "connection", "connection_care", "run_slot", "schedule_pace", "switch", "sync_run", "tenant", "tenant_data_freshness"}
-	served   = []string{"connection", "connection_care", "run_slot", "schedule_pace", "switch", "sync_run", "tenant", "webhook_quarantine"}
-	routing  = []string{
-		"account_confirmed", "connected_at", "connection_id", "disconnected_at", "generation", "livemode", "next_sync_at", "pipeline_type",
-		"refetch_due_at", "source_account_id", "state", "tenant_id",
+	operated = []string{
+		"alert_incident", "alert_outbox", "audit_event", "connection", "connection_care", "run_slot", "schedule_pace", "switch", "sync_run", "tenant",
+		"tenant_data_freshness",
+	}
+	served = []string{
+		"alert_incident", "alert_outbox", "alert_quiet", "connection", "connection_care", "run_slot", "schedule_pace", "switch", "sync_run", "tenant",
+		"webhook_quarantine",
+	}
+	routing = []string{
+		"account_confirmed", "awaited_since", "connected_at", "connection_id", "consecutive_failures", "disconnected_at", "generation",
+		"last_error_kind", "livemode", "next_sync_at", "pipeline_type", "refetch_due_at", "source_account_id", "state", "tenant_id",
 	}
 	breaker = []string{"breaker", "connection_id", "opened_at", "retry_at", "tenant_id"} // and these of connection_care
 	// openPolicies show all tenants' rows: (policy, role) -> tables.
 	openPolicies = map[string][]string{
-		"service memberintel_service":   {"connection", "connection_care", "sync_run", "tenant"},
-		"operator memberintel_operator": {"audit_event", "connection", "connection_care", "sync_run", "tenant"},
+		"service memberintel_service":   {"alert_incident", "alert_outbox", "connection", "connection_care", "sync_run", "tenant"},
+		"operator memberintel_operator": {"alert_incident", "alert_outbox", "audit_event", "connection", "connection_care", "sync_run", "tenant"},
 		"search memberintel_search":     {"members"},
 	}
 )
@@ -175,7 +181,8 @@ func TestRolesMayWhatTheReviewSays(t *testing.T) {
 	for role, want := range map[string]string{
 		w.reader: "", "memberintel_search": "", "memberintel_budget": "",
 		"memberintel_operator": "audit_event INSERT, switch DELETE, switch INSERT, switch UPDATE",
-		"memberintel_service": "connection UPDATE, run_slot INSERT, run_slot UPDATE, schedule_pace UPDATE, sync_run INSERT, sync_run UPDATE, " +
+		"memberintel_service": "alert_incident DELETE, alert_outbox UPDATE, alert_quiet DELETE, alert_quiet INSERT, alert_quiet UPDATE, " +
+			"connection UPDATE, run_slot INSERT, run_slot UPDATE, schedule_pace UPDATE, sync_run INSERT, sync_run UPDATE, " +
 			"tenant INSERT, webhook_quarantine DELETE, webhook_quarantine INSERT",
 	} {
 		if got := writes(role); got != want {

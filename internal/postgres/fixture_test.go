@@ -142,6 +142,9 @@ func (w *world) fill(id tenant.ID, marker string) {
 		VALUES ($1, `+c+`, 'stripe', 'charges', 'id_1', $2, $2::text::bytea, now(), now())`, id, marker)
 	exec(`INSERT INTO stripe_events_processed (tenant_id, livemode, event_id, type, event_created, outcome) VALUES ($1, true, 'evt_1', $2, now(), 'applied')`, id, marker)
 	exec(`INSERT INTO stripe_refetch (tenant_id, connection_id, stream, source_id, reason, after, due_at) VALUES ($1, `+c+`, 'charges', 'id_1', $2, now(), now())`, id, marker)
+	exec(`INSERT INTO alert_incident (tenant_id, connection_id, pipeline_type, reason, sentence, since, mail_after) VALUES ($1, `+c+`, 'stripe', 'failing', $2, now(), now())`, id, marker)
+	exec(`INSERT INTO alert_outbox (tenant_id, incident_id, about, recipient, subject, text)
+		VALUES ($1, (SELECT incident_id FROM alert_incident WHERE tenant_id = $1), 'outage', $2, $2, $2)`, id, marker)
 }
 
 // writable lists the columns of a table that an INSERT may name.

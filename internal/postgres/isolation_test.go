@@ -232,7 +232,8 @@ func TestSupportAndServiceSeeNoMembersAndNoCredentials(t *testing.T) {
 			t.Errorf("service: %s: %v", sql, err)
 		}
 	}
-	for _, sql := range []string{`UPDATE connection SET state = 'paused'`, `UPDATE tenant SET plan = 'free'`, `SELECT * FROM payments`, `DELETE FROM audit_event`, `SELECT * FROM webhook_quarantine`} {
+	for _, sql := range []string{`UPDATE connection SET state = 'paused'`, `UPDATE tenant SET plan = 'free'`, `SELECT * FROM payments`, `DELETE FROM audit_event`, `SELECT * FROM webhook_quarantine`,
+		`SELECT text FROM alert_outbox`, `UPDATE alert_outbox SET status = 'sent'`, `DELETE FROM alert_incident`} {
 		if err := runs["operator"](sql); !denied(err) {
 			t.Errorf("operator: %s: %v", sql, err)
 		}
