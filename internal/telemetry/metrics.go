@@ -33,6 +33,8 @@ type Metrics struct {
 	quarantined    *prometheus.CounterVec
 	drift          *prometheus.CounterVec
 	rateLimited    *prometheus.CounterVec
+	incidents      *prometheus.CounterVec
+	mails          *prometheus.CounterVec
 }
 
 // New returns metrics with a registry of their own, which tells of the process and the runtime as well.
@@ -57,10 +59,12 @@ func New() *Metrics {
 		quarantined:    counter("quarantined_total", "Objects whose shape was not understood.", "pipeline", "stream"),
 		drift:          counter("drift_found_total", "Differences that a verify found.", "pipeline"),
 		rateLimited:    counter("rate_limited_total", "Times that a source asked for patience.", "pipeline", "reason"),
+		incidents:      counter("incidents_opened_total", "Outages of connections that were found.", "pipeline", "reason"),
+		mails:          counter("mails_total", "Attempts to send a mail, by what became of it.", "status"),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.webhooks, m.batchEvents, m.batchSeconds, m.webhookSeconds, m.events, m.records, m.requests, m.requestSeconds,
-		m.runs, m.runSeconds, m.refetchQueued, m.refetchDone, m.quarantined, m.drift, m.rateLimited)
+		m.runs, m.runSeconds, m.refetchQueued, m.refetchDone, m.quarantined, m.drift, m.rateLimited, m.incidents, m.mails)
 	return m
 }
 
@@ -159,6 +163,20 @@ func (m *Metrics) DriftFound(pipeline string, n int) {
 func (m *Metrics) RateLimited(pipeline, reason string) {
 	if m != nil {
 		m.rateLimited.WithLabelValues(m.values.keep("limited.pipeline", pipeline), m.values.keep("limited.reason", reason)).Inc()
+	}
+}
+
+// IncidentOpened counts an outage of a connection.
+func (m *Metrics) IncidentOpened(pipeline, reason string) {
+	if m != nil {
+		m.incidents.WithLabelValues(m.values.keep("incidents.pipeline", pipeline), m.values.keep("incidents.reason", reason)).Inc()
+	}
+}
+
+// MailsSettled counts n mails by what became of them: sent, waiting (to be tried again), dropped, uncertain.
+func (m *Metrics) MailsSettled(status string, n int) {
+	if m != nil && n > 0 {
+		m.mails.WithLabelValues(m.values.keep("mails.status", status)).Add(float64(n))
 	}
 }
 

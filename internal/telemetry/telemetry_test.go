@@ -41,6 +41,9 @@ func useAll(m *telemetry.Metrics) {
 	m.DriftFound("stripe", 3)
 	m.RateLimited("stripe", "endpoint-rate")
 	m.RateLimited("stripe", "\xff")
+	m.IncidentOpened("stripe", "failing")
+	m.MailsSettled("sent", 2)
+	m.MailsSettled("dropped", 0)
 }
 
 func TestMetricsShowWhatHappened(t *testing.T) {
@@ -66,6 +69,8 @@ func TestMetricsShowWhatHappened(t *testing.T) {
 		`memberintel_drift_found_total{pipeline="stripe"} 3`,
 		`memberintel_rate_limited_total{pipeline="stripe",reason="endpoint-rate"} 1`,
 		`memberintel_rate_limited_total{pipeline="stripe",reason="other"} 1`,
+		`memberintel_incidents_opened_total{pipeline="stripe",reason="failing"} 1`,
+		`memberintel_mails_total{status="sent"} 2`,
 		`go_goroutines `,
 	} {
 		if !strings.Contains(page, "\n"+line) {
