@@ -42,7 +42,7 @@ func begin(ctx context.Context, tx *postgres.TenantTx, c connection.Connection, 
 	return oneIncident(ctx, tx, `
 		INSERT INTO alert_incident (tenant_id, connection_id, pipeline_type, reason, sentence, since, last_success_at, mail_after)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $4 = 'person' THEN memberintel_now() ELSE greatest(memberintel_now(),
-		    (SELECT max(ended_at) + $8::interval FROM alert_incident WHERE connection_id = $2 AND mailed_at IS NOT NULL)) END)
+		    (SELECT max(ended_at) + $8::interval FROM alert_incident WHERE connection_id = $2 AND mailed_at IS NOT NULL AND outcome = 'recovered')) END)
 		ON CONFLICT (connection_id) WHERE ended_at IS NULL DO NOTHING
 		RETURNING `+incidentColumns,
 		tx.Tenant, c.ID, c.Pipeline, reason, happened(c, reason), since, c.LastSuccessAt, calmAfter)

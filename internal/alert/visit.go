@@ -20,6 +20,13 @@ func (i Incident) tellable(now time.Time) bool { return i.MailedAt == nil && !i.
 // visit brings the connection's incident up to date, under the connection's lock, so that of several who come at
 // the same time only the first finds something to do.
 func (w *Watcher) visit(ctx context.Context, tx *postgres.TenantTx, v visit) (news, error) {
+	// The switches are asked before the row is locked, in the order of every commit.
+	if err := guard.Check(ctx, tx, string(v.pipeline)); err != nil {
+		if fault.Is(err, fault.Stopped) {
+			return news{}, nil // the operator knows, and the owner has nothing to do
+		}
+		return news{}, err
+	}
 	stands, err := w.Connections.Lock(ctx, tx, v.connection)
 	if err != nil {
 		return news{}, err
@@ -30,12 +37,6 @@ func (w *Watcher) visit(ctx context.Context, tx *postgres.TenantTx, v visit) (ne
 		return news{}, err
 	case !stands:
 		return news{incident: incident, ended: true}, w.abandon(ctx, tx, incident)
-	}
-	if err := guard.Check(ctx, tx, string(v.pipeline)); err != nil {
-		if fault.Is(err, fault.Stopped) {
-			return news{}, nil // the operator knows, and the owner has nothing to do
-		}
-		return news{}, err
 	}
 	c, err := w.Connections.Get(ctx, tx, v.pipeline)
 	if err != nil {
