@@ -20,7 +20,7 @@ import (
 const (
 	roleWeb       = "web"       // HTTP: webhooks, status
 	roleWorker    = "worker"    // runs the syncs that were asked for, and works off the refetch lists
-	roleScheduler = "scheduler" // asks for the syncs that are due
+	roleScheduler = "scheduler" // asks for the syncs that are due, and tells people what stays wrong
 )
 
 // refetchEvery is how often the worker looks for objects in doubt.
@@ -81,6 +81,10 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 // serve does what the roles say until ctx ends or one of them cannot go on. The listener is nil without the
 // role web, and closed when serve returns.
 func (p *program) serve(ctx context.Context, h *house, roles []string, listener net.Listener) error {
+	sender, err := p.sender(h)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	if slices.Contains(roles, roleWeb) {
 		group.Go(func() error { return p.serveHTTP(ctx, h, listener) })
@@ -91,6 +95,8 @@ func (p *program) serve(ctx context.Context, h *house, roles []string, listener 
 	}
 	if slices.Contains(roles, roleScheduler) {
 		group.Go(func() error { return h.scheduler.Run(ctx) })
+		group.Go(func() error { return p.watcher(h).Run(ctx) })
+		group.Go(func() error { return sender.Run(ctx) })
 	}
 	return group.Wait()
 }

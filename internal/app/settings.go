@@ -27,6 +27,8 @@ type Settings struct {
 	StripeEndpointRate float64 `setting:"MEMBERINTEL_STRIPE_ENDPOINT_RATE" group:"Settings" placeholder:"N" default:"25" help:"Requests a second to one endpoint of one Stripe account."`
 	StripeAccountRate  float64 `setting:"MEMBERINTEL_STRIPE_ACCOUNT_RATE" group:"Settings" placeholder:"N" default:"100" help:"Requests a second to one Stripe account."`
 	MaxSyncs           int     `setting:"MEMBERINTEL_MAX_SYNCS" group:"Settings" placeholder:"N" default:"100" help:"Syncs at the same time, over all processes on one database."`
+	SMTPURL            string  `name:"smtp-url" setting:"MEMBERINTEL_SMTP_URL" group:"Settings" placeholder:"URL" help:"Mail server for news of outages, smtp://user:password@host:587 or smtps://. Without one, mails wait in the outbox. With a password in it, the variable alone."`
+	MailFrom           string  `setting:"MEMBERINTEL_MAIL_FROM" group:"Settings" placeholder:"ADDRESS" help:"Sender of mails. Default: the mail server's user, else memberintel at its host."`
 	LogLevel           string  `setting:"MEMBERINTEL_LOG_LEVEL" group:"Settings" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged: debug, info, warn or error."`
 	LogFormat          string  `setting:"MEMBERINTEL_LOG_FORMAT" group:"Settings" enum:"text,json" default:"text" help:"How log lines are written: text or json."`
 }
@@ -42,7 +44,7 @@ type Secrets struct {
 
 // complete fills in the defaults that depend on the machine.
 func (s *Settings) complete(env map[string]string) error {
-	for name, value := range map[string]string{"database-url": s.DatabaseURL, "owner-database-url": s.OwnerDatabaseURL} {
+	for name, value := range map[string]string{"database-url": s.DatabaseURL, "owner-database-url": s.OwnerDatabaseURL, "smtp-url": s.SMTPURL} {
 		if hasPassword(value) && value != env["MEMBERINTEL_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))] {
 			return usage("--%s holds a password, which other users of this machine could read; set MEMBERINTEL_%s instead.",
 				name, strings.ToUpper(strings.ReplaceAll(name, "-", "_")))

@@ -12,6 +12,8 @@ type tenantCommands struct {
 	Create tenantCreateCommand `cmd:"" help:"Add a tenant."`
 	List   tenantListCommand   `cmd:"" help:"List the tenants."`
 	Plan   tenantPlanCommand   `cmd:"" help:"Change a tenant's plan."`
+
+	Contact tenantContactCommand `cmd:"" help:"Say where news of a tenant's outages goes."`
 }
 
 type tenantCreateCommand struct {
@@ -67,6 +69,35 @@ func (c *tenantListCommand) Run(ctx context.Context, p *program) error {
 				writef(w, "%s\t%s\t%s\n", t.Name, t.Plan, t.ID)
 			}
 		})
+		return nil
+	})
+}
+
+type tenantContactCommand struct {
+	Tenant string `required:"" placeholder:"T" help:"The tenant's id or name."`
+	Email  string `arg:"" optional:"" help:"The address. Default: nowhere."`
+}
+
+// Help shows an example.
+func (*tenantContactCommand) Help() string {
+	return example("memberintel tenant contact anna@oak-hill.example --tenant oak-hill")
+}
+
+// Run sets the address; the same one changes nothing.
+func (c *tenantContactCommand) Run(ctx context.Context, p *program) error {
+	return p.with(ctx, func(h *house) error {
+		t, err := identity.Find(ctx, h.db, c.Tenant)
+		if err != nil {
+			return err
+		}
+		if _, err := identity.SetContact(ctx, h.db, t.ID, c.Email, actor); err != nil {
+			return err
+		}
+		to := "nowhere"
+		if c.Email != "" {
+			to = "to " + c.Email
+		}
+		p.answer(tenantView{t.ID, t.Name, t.Plan}, line("News of %s's outages goes %s.", t.Name, to))
 		return nil
 	})
 }
