@@ -36,7 +36,7 @@ func (c Connection) DueSince() *time.Time {
 }
 
 // Await notes that a success is due from now on, unless one has been due before. It belongs into the transaction
-// that asks for a run, before the time of the next sync is moved on.
+// that asks for a run out of turn; for those in turn SetDue does it.
 func (s *Store) Await(ctx context.Context, tx *postgres.ServiceTx, id ID) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE connection SET awaited_since = least(next_sync_at, memberintel_now())

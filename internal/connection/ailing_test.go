@@ -85,9 +85,8 @@ func TestASuccessIsAwaitedFromWhenItWasDue(t *testing.T) {
 	since("the next one lies ahead", at(24))
 
 	pgtest.SetNow(t, w.db, now.Add(25*time.Hour))
-	await()
-	w.do(func(ctx context.Context, tx *postgres.TenantTx) error {
-		return w.store.ScheduleSync(ctx, tx, id, at(48))
+	w.service(func(ctx context.Context, tx *postgres.ServiceTx) error {
+		return w.store.SetDue(ctx, tx, []connection.ID{id}, []time.Time{*at(48)})
 	})
 	since("claimed an hour late, and moved on", at(24))
 	await()
@@ -95,8 +94,11 @@ func TestASuccessIsAwaitedFromWhenItWasDue(t *testing.T) {
 	since("it stays so over retries", at(24))
 	w.succeeded(id, connection.Outcome{})
 	since("a success ends it", at(72))
+	await()
+	since("asked for out of turn", at(25))
+	w.succeeded(id, connection.Outcome{})
 	w.failed(id, errors.New("x"), false, connection.Outcome{})
-	since("a button's attempt counts from itself", at(25))
+	since("an attempt that nobody asked for counts from itself", at(25))
 }
 
 func TestSupportLooksAcrossTenants(t *testing.T) {

@@ -91,10 +91,13 @@ func collectDue(rows pgx.Rows, err error) ([]Due, error) {
 	return due, nil
 }
 
-// SetDue sets when each of the connections is due next.
+// SetDue sets when each of the connections is due next. Of one that was due, a success is awaited since then.
 func (s *Store) SetDue(ctx context.Context, tx *postgres.ServiceTx, ids []ID, at []time.Time) error {
 	_, err := tx.Exec(ctx, `
-		UPDATE connection c SET next_sync_at = d.at FROM unnest($1::uuid[], $2::timestamptz[]) AS d (id, at)
+		UPDATE connection c
+		   SET next_sync_at = d.at,
+		       awaited_since = coalesce(c.awaited_since, CASE WHEN c.next_sync_at <= memberintel_now() THEN c.next_sync_at END)
+		  FROM unnest($1::uuid[], $2::timestamptz[]) AS d (id, at)
 		 WHERE c.connection_id = d.id AND c.state <> 'disconnected'`, ids, at)
 	if err != nil {
 		return fmt.Errorf("connection: set when they are due: %w", err)

@@ -2,10 +2,7 @@ package guard
 
 import (
 	"context"
-	"fmt"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
 
 	"memberintel/internal/postgres"
 	"memberintel/internal/tenant"
@@ -20,13 +17,9 @@ type Held struct {
 
 // WhatIsHeld lets whoever starts work leave out what would be stopped at its first Commit.
 func WhatIsHeld(ctx context.Context, tx *postgres.ServiceTx) (Held, error) {
-	rows, err := tx.Query(ctx, `SELECT name FROM switch WHERE expires_at IS NULL OR expires_at > memberintel_now()`)
+	names, err := Thrown(ctx, tx)
 	if err != nil {
-		return Held{}, fmt.Errorf("guard: read the switches: %w", err)
-	}
-	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return Held{}, fmt.Errorf("guard: read the switches: %w", err)
+		return Held{}, err
 	}
 	var held Held
 	for _, name := range names {

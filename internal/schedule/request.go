@@ -46,6 +46,9 @@ func (s *Scheduler) Request(ctx context.Context, tx *postgres.ServiceTx, o Order
 	if o.Cause == syncrun.PlanChange && route.Plan == tenant.Free {
 		return placed, nil
 	}
+	if err := s.Ledger.Connections.Await(ctx, tx, route.ConnectionID); err != nil {
+		return placed, err
+	}
 	deliveries, err := syncrun.Queue(ctx, tx, []syncrun.Wanted{{
 		TenantID: route.TenantID, ConnectionID: route.ConnectionID, Pipeline: route.Pipeline,
 		Mode: o.Mode, Attempt: 1, Cause: o.Cause, Cadence: cadence,

@@ -43,6 +43,34 @@ func TestATickAsksForWhatIsDueOnce(t *testing.T) {
 	}
 }
 
+func TestWhatIsAskedForIsAwaitedUntilItComes(t *testing.T) {
+	w := newWorld(t)
+	set := w.settableClock()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	set(now)
+	c := w.connect(connection.Stripe, tenant.Pro)
+	expect := func(what, want string) {
+		t.Helper()
+		if got := w.text(`SELECT coalesce(to_char(awaited_since AT TIME ZONE 'UTC', 'DD HH24:MI'), 'nothing') FROM connection`); got != want {
+			t.Errorf("%s: awaited since %s, want %s", what, got, want)
+		}
+	}
+	due := func(what, since string) {
+		t.Helper()
+		expect(what, since)
+		w.work()
+		expect(what+", and it came", "nothing")
+	}
+	w.request(c, syncrun.Connecting, "")
+	due("connected", "01 12:00")
+	w.exec(`UPDATE connection SET next_sync_at = '2026-03-01 13:30+00'`)
+	set(now.Add(2 * time.Hour))
+	w.tick()
+	due("by the schedule, half an hour late", "01 13:30")
+	w.request(c, syncrun.Button, "")
+	due("by a button", "01 14:00")
+}
+
 func TestTicksAtTheSameTimeAskOnce(t *testing.T) {
 	w := newWorld(t)
 	for range 5 {
