@@ -159,7 +159,7 @@ func probeSync(ledger *syncrun.Ledger) Sync {
 			err = run.Commit(context.WithoutCancel(runCtx), work) // a worker that does not know that it is dead
 			select {
 			case <-ctx.Done():
-			case <-time.After(time.Duration(rand.IntN(30)) * time.Millisecond):
+			case <-time.After(time.Duration(rand.IntN(100)) * time.Millisecond):
 			}
 		}
 		if fault.Is(err, fault.Busy) {
@@ -215,9 +215,9 @@ func (p *process) kill() {
 }
 
 func TestNoTwoWorkersWriteForOneTenant(t *testing.T) {
-	tenants, each, p := 5, 8, probe{TTL: time.Second, MaxRuns: 6, Workers: 4}
+	tenants, each, blows, p := 5, 16, 12, probe{TTL: time.Second, MaxRuns: 6, Workers: 4}
 	if *exclusiveFull {
-		tenants, each, p.TTL = 20, 200, syncrun.LeaseTTL
+		tenants, each, blows, p.TTL = 20, 200, 1<<30, syncrun.LeaseTTL
 	}
 	w := newWorld(t)
 	p.AppURL, p.OwnerURL = w.db.AppURL(), w.db.OwnerURL()
@@ -239,7 +239,7 @@ func TestNoTwoWorkersWriteForOneTenant(t *testing.T) {
 			process.kill()
 		}
 	}()
-	killed, stopped := w.disturb(p, processes, connections, each)
+	killed, stopped := w.disturb(p, processes, connections, each, blows)
 
 	t.Logf("%d kills, %d stops; %s runs, %s took more than one worker, %s late writes were refused", killed, stopped,
 		w.text(`SELECT count(*)::text FROM sync_run WHERE status = 'succeeded'`),
@@ -270,12 +270,12 @@ func TestNoTwoWorkersWriteForOneTenant(t *testing.T) {
 	}
 }
 
-// disturb kills and stops processes at random until each connection has had so many syncs.
-func (w *world) disturb(p probe, processes []*process, connections []connection.Connection, each int) (killed, stopped int) {
+// disturb kills and stops processes at random, at most so many times, until each connection has had so many syncs.
+func (w *world) disturb(p probe, processes []*process, connections []connection.Connection, each, blows int) (killed, stopped int) {
 	w.t.Helper()
 	pause := time.NewTicker(200 * time.Millisecond)
 	defer pause.Stop()
-	blow, asleep := time.Now(), time.Now()
+	blow, asleep, sleeper := time.Now(), time.Now(), -1
 	for deadline := time.Now().Add(20 * time.Minute); ; <-pause.C {
 		w.sweep()
 		open := 0
@@ -296,11 +296,14 @@ func (w *world) disturb(p probe, processes []*process, connections []connection.
 		if time.Now().After(deadline) {
 			w.t.Fatalf("not done in time: %s", w.runs())
 		}
-		if time.Since(blow) < 2*time.Second+p.TTL/10 {
+		if time.Since(blow) < time.Second+p.TTL/10 || killed+stopped >= blows {
 			continue
 		}
 		blow = time.Now()
 		i := rand.IntN(len(processes))
+		if time.Now().Before(asleep) && i == sleeper {
+			i = (i + 1) % len(processes) // it is to wake up
+		}
 		if rand.IntN(3) > 0 || time.Now().Before(asleep) {
 			killed++
 			processes[i].kill()
@@ -308,7 +311,7 @@ func (w *world) disturb(p probe, processes []*process, connections []connection.
 			continue
 		}
 		stopped++ // one at a time, for long enough that others take over, and then it wakes up
-		asleep = time.Now().Add(p.TTL * 3 / 2)
+		asleep, sleeper = time.Now().Add(p.TTL*3/2+time.Second), i
 		_ = processes[i].command.Process.Signal(syscall.SIGSTOP)
 		process := processes[i].command.Process
 		time.AfterFunc(p.TTL*3/2, func() { _ = process.Signal(syscall.SIGCONT) })
