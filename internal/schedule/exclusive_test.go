@@ -265,7 +265,8 @@ func TestNoTwoWorkersWriteForOneTenant(t *testing.T) {
 	}
 	if took := w.text(`SELECT (coalesce(max(s), 0) < 60)::text FROM (
 			SELECT extract(epoch FROM min(at) - lag(max(at)) OVER (PARTITION BY run_id ORDER BY min(at))) AS s FROM probe_write p
-			 WHERE (SELECT attempt FROM sync_run r WHERE r.run_id = p.run_id) <= 4 GROUP BY run_id, worker) g`); took != "true" {
+			 WHERE (SELECT gen = attempt AND attempt <= 4 FROM sync_run r WHERE r.run_id = p.run_id) -- its delivery was not lost as well
+			 GROUP BY run_id, worker) g`); took != "true" {
 		t.Error("a takeover took more than a minute")
 	}
 }
