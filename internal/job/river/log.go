@@ -48,6 +48,6 @@ func about(row *rivertype.JobRow) []slog.Attr {
 	var a args
 	_ = json.Unmarshal(row.EncodedArgs, &a) // it was read before
 	return []slog.Attr{
-		slog.String("kind", string(a.On)), slog.Int64("run_id", a.Run), slog.Int("gen", int(a.Gen)), slog.Int("attempt", row.Attempt),
+		slog.String("kind", row.Queue), slog.Int64("run_id", a.Run), slog.Int("gen", int(a.Gen)), slog.Int("attempt", row.Attempt),
 	}
 }

@@ -23,14 +23,13 @@ import (
 	riverqueue "github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
-	"memberintel/internal/job"
 	"memberintel/internal/postgres"
 )
 
 const (
 	// Schema is where River's tables are, apart from those of the warehouse.
 	Schema = "river"
-	// kind is River's word for what a job is about. It has one: ours is part of the job, and its queue.
+	// kind is River's word for what a job is about. It has one: ours is the name of the job's queue.
 	kind = "memberintel"
 
 	// attempts, a minute apart in the end, are for an infrastructure that fails: after about an hour the job is
@@ -60,9 +59,8 @@ type Config struct {
 
 // args is all that travels.
 type args struct {
-	On  job.Kind `json:"kind"`
-	Run int64    `json:"run"`
-	Gen int32    `json:"gen"`
+	Run int64 `json:"run"`
+	Gen int32 `json:"gen"`
 }
 
 // Kind is River's kind of all our jobs.

@@ -69,7 +69,7 @@ func house(t *testing.T, parameter string) jobtest.House {
 		},
 		Payloads: func(t *testing.T) []string {
 			t.Helper()
-			rows, err := owner.Query(t.Context(), `SELECT (args || metadata || CASE WHEN tags = '{}' THEN '{}' ELSE jsonb_build_object('tags', tags) END)::text
+			rows, err := owner.Query(t.Context(), `SELECT (args || metadata || jsonb_build_object('kind', queue) || CASE WHEN tags = '{}' THEN '{}' ELSE jsonb_build_object('tags', tags) END)::text
 				FROM river.river_job ORDER BY id`)
 			if err != nil {
 				t.Fatal(err)

@@ -102,11 +102,12 @@ type worker struct {
 
 // Work does one job. A kind without a handler has a queue that this process does not read.
 func (w *worker) Work(ctx context.Context, j *riverqueue.Job[args]) error {
-	handle, ok := w.handlers[j.Args.On]
+	of := job.Kind(j.Queue)
+	handle, ok := w.handlers[of]
 	if !ok {
-		return fmt.Errorf("river: nobody handles jobs of the kind %q", j.Args.On)
+		return fmt.Errorf("river: nobody handles jobs of the kind %q", of)
 	}
-	return handle(ctx, job.Job{Kind: j.Args.On, RunID: j.Args.Run, Gen: j.Args.Gen})
+	return handle(ctx, job.Job{Kind: of, RunID: j.Args.Run, Gen: j.Args.Gen})
 }
 
 // backoff is between deliveries of a job whose handler failed: a second, twice as long each time, a minute at most,
