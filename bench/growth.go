@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// growth measures webhooks into a tenant of few rows and into the same tenant of many. What is there is made of the
-// first events, again and again under other ids.
+// growth measures webhooks into a tenant of few rows and into the same tenant of many, beside the raw probe: what it
+// loses too is PostgreSQL's. What is there is made of the first events, again and again under other ids.
 func growth(ctx context.Context, on *server, s settings) error {
 	load, err := startChild(ctx, "role-sender")
 	if err != nil {
@@ -18,28 +18,39 @@ func growth(ctx context.Context, on *server, s settings) error {
 	}
 	defer load.close()
 	sizes := []int{int(10_000 * min(1, s.scale*10)), int(1_000_000 * s.scale)}
-	got := make([]ingested, len(sizes))
-	for range s.rounds {
-		if err := grow(ctx, on, s, load, sizes, got); err != nil {
-			return err
+	ways := []way{{"raw, group commit", rawWay(2, 256)}, {"memberintel", productWay}}
+	all := map[string][]ingested{}
+	for round := range s.rounds {
+		for i := range ways { // each is first in turn
+			w := ways[(round+i)%len(ways)]
+			if all[w.name] == nil {
+				all[w.name] = make([]ingested, len(sizes))
+			}
+			if err := grow(ctx, on, s, w, load, sizes, all[w.name]); err != nil {
+				return fmt.Errorf("%s: %w", w.name, err)
+			}
 		}
 	}
 	fmt.Println("\nGrowth: webhooks of 16 senders into one tenant of so many rows (members, subscriptions, items and their history)")
-	fmt.Printf("%10s %9s %8s %8s %9s %9s %10s\n", "rows", "events/s", "p50 ms", "p99 ms", "CPU us", "+ PG us", "of small")
-	for i, g := range got {
-		rate := median(g.rate)
-		fmt.Printf("%10d %9.0f %8.2f %8.2f %9.0f %9.0f %10.2f\n", sizes[i], rate, median(g.p50), median(g.p99), median(g.self), median(g.database), rate/median(got[0].rate))
+	fmt.Printf("%-18s %10s %9s %8s %8s %9s %9s %10s\n", "", "rows", "events/s", "p50 ms", "p99 ms", "CPU us", "+ PG us", "of small")
+	for _, w := range ways {
+		got := all[w.name]
+		for i, g := range got {
+			rate := median(g.rate)
+			fmt.Printf("%-18s %10d %9.0f %8.2f %8.2f %9.0f %9.0f %10.2f\n",
+				w.name, sizes[i], rate, median(g.p50), median(g.p99), median(g.self), median(g.database), rate/median(got[0].rate))
+		}
 	}
 	return nil
 }
 
-func grow(ctx context.Context, on *server, s settings, load *child, sizes []int, got []ingested) error {
+func grow(ctx context.Context, on *server, s settings, w way, load *child, sizes []int, got []ingested) error {
 	database, drop, err := on.fresh(ctx)
 	if err != nil {
 		return err
 	}
 	defer drop()
-	address, targets, stop, err := productWay(ctx, on, database, 1)
+	address, targets, stop, err := w.start(ctx, on, database, 1)
 	if err != nil {
 		return err
 	}

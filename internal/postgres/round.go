@@ -143,6 +143,14 @@ func (t *SharedTx) culprit(ids []tenant.ID, otherwise int) int {
 	return otherwise
 }
 
+// Failed is whose queued statement failed, at the commit's round trip too; the zero tenant when none did.
+func (t *SharedTx) Failed() tenant.ID {
+	if t == nil {
+		return tenant.ID{}
+	}
+	return t.failed
+}
+
 // run runs fn and commits. The transaction begins with its first statement, in the same round trip.
 func (t *SharedTx) run(ctx context.Context, fn func(*SharedTx) error) error {
 	defer func() {

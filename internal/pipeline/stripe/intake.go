@@ -194,7 +194,9 @@ func (in *Intake) write(ctx context.Context, group []*arrival, patience time.Dur
 	}
 	pushes := make([]syncrun.Push, len(parts))
 	err = postgres.Retry(3, func() error {
-		return in.p.DB.SharedTx(ctx, func(tx *postgres.SharedTx) error {
+		var shared *postgres.SharedTx
+		err := in.p.DB.SharedTx(ctx, func(tx *postgres.SharedTx) error {
+			shared = tx
 			at, err = tx.Each(ctx, tenants, func(i int, tx *postgres.TenantTx) (err error) {
 				if patience > 0 { // how long each statement waits for a lock
 					tx.Set("lock_timeout", strconv.FormatInt(patience.Milliseconds(), 10))
@@ -206,11 +208,15 @@ func (in *Intake) write(ctx context.Context, group []*arrival, patience time.Dur
 				return err
 			}
 			at, err = tx.Each(ctx, tenants, func(i int, tx *postgres.TenantTx) error {
-				in.p.Ledger.CountLive(tx, parts[i][0].door.c, pushes[i])
-				return tx.Flush(ctx)
+				in.p.Ledger.CountLive(tx, parts[i][0].door.c, pushes[i]) // on its way with the commit
+				return nil
 			})
 			return err
 		})
+		if i := slices.Index(tenants, shared.Failed()); i >= 0 {
+			at = i
+		}
+		return err
 	})
 	if errors.Is(err, errOutdated) {
 		in.doors.forget(parts[at][0].door.c.ID)

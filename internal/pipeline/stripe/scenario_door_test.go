@@ -69,6 +69,21 @@ func TestThePlatformsKeyMustReachTheAccountThatIsNamed(t *testing.T) {
 }
 
 func TestOneTenantsLockDoesNotKeepOthersFromTheDoor(t *testing.T) {
+	t.Run("what is derived", func(t *testing.T) {
+		oneTenantsLock(t, func(w *world, tx *postgres.TenantTx) error {
+			return w.p.Ledger.Warehouse.DeriveAll(t.Context(), tx, source(w.c))
+		})
+	})
+	t.Run("the live run, which is counted with the commit", func(t *testing.T) {
+		oneTenantsLock(t, func(_ *world, tx *postgres.TenantTx) error {
+			_, err := tx.Exec(t.Context(), `SELECT FROM sync_run WHERE mode = 'live' AND status = 'running' FOR UPDATE`)
+			return err
+		})
+	})
+}
+
+func oneTenantsLock(t *testing.T, hold func(*world, *postgres.TenantTx) error) {
+	t.Helper()
 	w := newWorld(t)
 	w.sync("")
 	door := w.door()
@@ -81,10 +96,13 @@ func TestOneTenantsLockDoesNotKeepOthersFromTheDoor(t *testing.T) {
 			"data":{"object":{"id":"cus_%d","object":"customer","created":%d,"livemode":false,"name":"member %d"}}}`,
 			n, w.clock.Now().Unix(), w.p.Config.APIVersion, n, w.clock.Now().Unix(), n)
 	}
+	if status, _ := w.post(door+"/webhooks/stripe/"+w.c.ID.String(), body(999), worldSecret); status != http.StatusOK {
+		t.Fatalf("the first delivery was answered %d", status)
+	}
 	held, release, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- w.db.TenantTx(context.WithoutCancel(t.Context()), w.c.TenantID, func(tx *postgres.TenantTx) error {
-			err := w.p.Ledger.Warehouse.DeriveAll(t.Context(), tx, source(w.c))
+			err := hold(w, tx)
 			close(held)
 			<-release
 			return err
@@ -121,8 +139,8 @@ func TestOneTenantsLockDoesNotKeepOthersFromTheDoor(t *testing.T) {
 			t.Errorf("the tenant whose rows were locked was answered %d", status)
 		}
 	}
-	if n := one[int](w, w.c, `SELECT count(*) FROM members`); n != 20 {
-		t.Errorf("%d members, want 20", n)
+	if n := one[int](w, w.c, `SELECT count(*) FROM members`); n != 21 {
+		t.Errorf("%d members, want 21", n)
 	}
 }
 
