@@ -35,9 +35,8 @@ func (l *Ledger) takeSlot(ctx context.Context) (s slot, err error) {
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
-		added, err := l.addSlots(ctx, tx)
-		if err != nil || !added {
-			return errors.Join(err, crowded(l.maxRuns()))
+		if err := l.addSlots(ctx, tx); err != nil {
+			return err
 		}
 		if s, err = l.takeFree(ctx, tx); errors.Is(err, pgx.ErrNoRows) {
 			return crowded(l.maxRuns())
@@ -60,11 +59,11 @@ func (l *Ledger) takeFree(ctx context.Context, tx *postgres.ServiceTx) (s slot, 
 	return s, err
 }
 
-// addSlots makes the rows that are missing up to the cap, and reports false when there were none.
-func (l *Ledger) addSlots(ctx context.Context, tx *postgres.ServiceTx) (bool, error) {
-	tag, err := tx.Exec(ctx, `INSERT INTO run_slot (slot_id)
+// addSlots makes the rows that are missing up to the cap, or waits while another one does.
+func (l *Ledger) addSlots(ctx context.Context, tx *postgres.ServiceTx) error {
+	_, err := tx.Exec(ctx, `INSERT INTO run_slot (slot_id)
 		SELECT generate_series(1 + (SELECT coalesce(max(slot_id), 0) FROM run_slot), $1) ON CONFLICT DO NOTHING`, l.maxRuns())
-	return tag.RowsAffected() > 0, err
+	return err
 }
 
 // beatSlot keeps the place. One that was lost, since this process stood still for too long, is replaced by another;
