@@ -28,13 +28,19 @@ type desk struct {
 	key     string
 	env     []string
 	hidden  []string // what no command may print
+	gates   []*gate
 }
 
 const deskSecret = "whsec_deskdeskdeskdesk"
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	d := &desk{t: t, db: pgtest.New(t), sim: sim.New(clock.Follow(time.Now(), 1), 1)}
+	return newDeskOn(t, pgtest.New(t))
+}
+
+func newDeskOn(t *testing.T, db *postgres.DB) *desk {
+	t.Helper()
+	d := &desk{t: t, db: db, sim: sim.New(clock.Follow(time.Now(), 1), 1)}
 	if err := river.Migrate(t.Context(), d.db); err != nil {
 		t.Fatal(err)
 	}
