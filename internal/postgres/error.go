@@ -27,6 +27,16 @@ func Unavailable(err error) bool {
 		strings.Contains(err.Error(), "conn closed")
 }
 
+// Interrupted reports whether err means that the database went away under the work, by a restart say. Unlike
+// Unavailable it leaves out what the work itself may have brought about, by its size or its time.
+func Interrupted(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08")
+	}
+	return Unavailable(err) && !errors.Is(err, context.DeadlineExceeded)
+}
+
 // disconnected reports whether err means that the connection is of no use any more, as after a restart.
 func disconnected(err error) bool {
 	var pg *pgconn.PgError

@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	heldUp        = 5 * time.Minute  // the least after which what a switch stopped is looked at again
-	patience      = time.Minute      // where a source asks for patience and does not say how much
-	maxPatience   = 24 * time.Hour   // whatever it says
-	crashesAtOnce = 3                // so often a run is resumed without a wait
-	busyFor       = 20 * time.Second // until a run that found no place tries again
+	heldUp        = 5 * time.Minute // the least after which what a switch stopped is looked at again
+	patience      = time.Minute     // where a source asks for patience and does not say how much
+	maxPatience   = 24 * time.Hour  // whatever it says
+	crashesAtOnce = 3               // so often a run is resumed without a wait
 )
 
 // Follow says what comes after a run that came to an early end. The kind of the fault decides: what may mend itself
 // is tried again, ten times in about a day; a source that asks for patience gets it, and no attempt is spent; where only a
 // person helps nothing is tried before the next period; what a switch stopped is due again as soon as the switch is
-// off; and where another worker is at it, nothing is to be done.
+// off; where another worker is at it, nothing is to be done; and where the database went away, the run goes on as after a
+// crash.
 func Follow(e syncrun.Ended, chance float64) syncrun.Next {
 	var f *fault.Error
 	asked := time.Duration(0)
@@ -38,6 +38,12 @@ func Follow(e syncrun.Ended, chance float64) syncrun.Next {
 		return syncrun.Next{GiveUp: true}
 	}
 	switch {
+	case e.Interrupted:
+		after, again := afterCrash(e.Attempt, chance)
+		if !again {
+			return syncrun.Next{GiveUp: true}
+		}
+		return syncrun.Next{Again: true, Attempt: e.Attempt + 1, After: after}
 	case errors.Is(e.Err, context.Canceled): // this process is being stopped, and another one goes on
 		return syncrun.Next{Again: true, Attempt: e.Attempt}
 	case e.Attempt >= MaxAttempts:

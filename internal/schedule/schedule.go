@@ -26,6 +26,8 @@ const (
 	DefaultEvery = 5 * time.Second
 	// DefaultLost is how long after its time a run may wait before its delivery counts as lost.
 	DefaultLost = 5 * time.Minute
+	// DefaultBusy is how long a run that found no place, or another worker at it, waits about.
+	DefaultBusy = 20 * time.Second
 )
 
 // Scheduler asks for syncs. It is safe for concurrent use, in as many processes as there are.
@@ -36,6 +38,7 @@ type Scheduler struct {
 	Log    *slog.Logger
 	Every  time.Duration // between two ticks, on which the pace depends; 0 means DefaultEvery
 	Lost   time.Duration // until a run that waits is delivered again; 0 means DefaultLost
+	Busy   time.Duration // until a run that found no place tries again; 0 means DefaultBusy
 }
 
 func (s *Scheduler) every() time.Duration {
@@ -50,6 +53,13 @@ func (s *Scheduler) lost() time.Duration {
 		return DefaultLost
 	}
 	return s.Lost
+}
+
+func (s *Scheduler) busy() time.Duration {
+	if s.Busy <= 0 {
+		return DefaultBusy
+	}
+	return s.Busy
 }
 
 // Run ticks and sweeps until ctx ends. What fails is logged and tried again with the next tick.

@@ -57,7 +57,7 @@ func (w *Worker) Handle(ctx context.Context, j job.Job) error {
 	case errors.Is(err, syncrun.ErrGone):
 		return nil
 	case fault.Is(err, fault.Busy):
-		return w.postpone(ctx, run, jittered(busyFor, chance()))
+		return w.postpone(ctx, run, jittered(w.Scheduler.busy(), chance()))
 	default:
 		return fmt.Errorf("schedule: run %d: %w", run.RunID, err)
 	}

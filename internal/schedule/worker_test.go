@@ -13,6 +13,7 @@ import (
 	"memberintel/internal/postgres"
 	"memberintel/internal/syncrun"
 	"memberintel/internal/tenant"
+	"memberintel/internal/warehouse"
 )
 
 type pull = func(context.Context, *syncrun.Run) (syncrun.Outcome, error)
@@ -498,5 +499,45 @@ func wait(t *testing.T, what string, holds func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatal("in vain: " + what)
 		}
+	}
+}
+
+// cutOff loses its connection to the database in the middle of a commit, as with a restart of PostgreSQL.
+func cutOff(ctx context.Context, run *syncrun.Run) (syncrun.Outcome, error) {
+	work := member("cus_1", 1)
+	work.Also = func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
+		_, err := tx.Exec(ctx, `SELECT pg_terminate_backend(pg_backend_pid())`)
+		return err
+	}
+	return syncrun.Outcome{}, run.Commit(ctx, work)
+}
+
+func TestARestartOfTheDatabaseIsNoFailureOfTheSource(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect(connection.Stripe, tenant.Pro)
+	w.pull = cutOff
+	w.request(c, syncrun.Button, "")
+	w.work()
+	w.expectRuns("it goes on at once", "incremental failed 1, incremental queued 2")
+	if got := w.text(`SELECT format('%s %s %s', state, consecutive_failures, last_error) FROM connection`); got != "pending 0 " {
+		t.Errorf("the connection is %s", got)
+	}
+	w.pull = commits
+	if n := w.work(); n != 1 {
+		t.Errorf("%d jobs are there", n)
+	}
+	w.expectRuns("afterwards", "incremental failed 1, incremental succeeded 2")
+
+	w.exec(`UPDATE connection SET state = 'pending'`)
+	w.pull = cutOff // each time: then it is the run that does it
+	w.request(c, syncrun.Button, "")
+	set, now := w.settableClock(), time.Now()
+	for range MaxAttempts {
+		w.work()
+		now = now.Add(7 * time.Hour)
+		set(now)
+	}
+	if got := w.text(`SELECT format('%s %s %s', state, consecutive_failures, last_error IS NOT NULL) FROM connection`); got != "failed 1 t" {
+		t.Errorf("after ten times the connection is %s", got)
 	}
 }

@@ -24,8 +24,9 @@ type Ticket struct {
 
 // Ended is how a run came to an early end.
 type Ended struct {
-	Attempt int
-	Err     error
+	Attempt     int
+	Err         error
+	Interrupted bool // by the database, which is no matter of the source's
 }
 
 // Next is what comes after a run that failed or was stopped. Its zero value leaves it at the next period.

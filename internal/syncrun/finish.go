@@ -44,7 +44,8 @@ type Report struct {
 
 // Finish closes the run with what came of it, brings the connection's health up to date, queues what its ticket says
 // is to follow, all in one transaction, and returns the report. err is why the work ended early, nil when it went
-// through. It must be called exactly once.
+// through; that the database went away is not told of the connection, unless nothing follows. It must be called exactly
+// once.
 func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) {
 	if cause := context.Cause(ctx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
 		err = cause
@@ -65,10 +66,13 @@ func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) 
 		if e != nil {
 			return e
 		}
-		if e = r.recordHealth(ctx, tx, status, problem, o); e != nil || err == nil {
-			return e
+		next := r.next(err)
+		if !interrupted(err) || next.GiveUp {
+			if e = r.recordHealth(ctx, tx, status, problem, o); e != nil {
+				return e
+			}
 		}
-		report.Next, e = r.follow(ctx, tx, err)
+		report.Next, e = r.follow(ctx, tx, next)
 		return e
 	})
 	if r.slot != (slot{}) {
@@ -84,13 +88,19 @@ func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) 
 	return report, nil
 }
 
-// follow does what the ticket says comes after an early end. The connection's row is written before the queue's, as
-// everywhere.
-func (r *Run) follow(ctx context.Context, tx *postgres.TenantTx, err error) ([]Delivery, error) {
-	if r.ticket == nil || r.ticket.Follow == nil {
-		return nil, nil
+// next is what the ticket says comes after an early end.
+func (r *Run) next(err error) Next {
+	if err == nil || r.ticket == nil || r.ticket.Follow == nil {
+		return Next{}
 	}
-	next := r.ticket.Follow(Ended{Attempt: r.attempt, Err: err})
+	return r.ticket.Follow(Ended{Attempt: r.attempt, Err: err, Interrupted: interrupted(err)})
+}
+
+// interrupted reports whether the database went away under the run.
+func interrupted(err error) bool { return fault.KindOf(err) == "" && postgres.Interrupted(err) }
+
+// follow does what comes next. The connection's row is written before the queue's, as everywhere.
+func (r *Run) follow(ctx context.Context, tx *postgres.TenantTx, next Next) ([]Delivery, error) {
 	if next.GiveUp {
 		if err := r.ledger.Connections.GaveUp(ctx, tx, r.Connection.ID); err != nil {
 			return nil, err
@@ -120,6 +130,8 @@ func judge(o Outcome, quarantined int64, err error) (Status, error) {
 	switch {
 	case fault.Is(err, fault.Stopped), errors.Is(err, context.Canceled):
 		return Stopped, err
+	case interrupted(err):
+		return Failed, fault.Wrap(fault.Unavailable, err, "The database was away for a moment, and the sync was cut off.")
 	case err != nil:
 		return Failed, err
 	case len(o.NotPermitted) > 0:
