@@ -161,3 +161,13 @@ func (g *gate) await(t *testing.T, n int) {
 		}
 	}
 }
+
+// exec does something as the owner.
+func (d *desk) exec(sql string, args ...any) {
+	d.t.Helper()
+	owner := pgtest.Owner(d.t, d.db)
+	defer owner.Close()
+	if _, err := owner.Exec(d.t.Context(), sql, args...); err != nil {
+		d.t.Fatalf("%s: %v", sql, err)
+	}
+}

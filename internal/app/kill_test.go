@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -74,7 +75,22 @@ type mailbag struct {
 	address string
 	left    []parcel
 	acked   map[string]bool
-	moved   chan struct{} // closed and replaced with every 200
+	answers map[string]int // how often each answer came: its status, and Retry-After where it was no 200
+	moved   chan struct{}  // closed and replaced with every 200
+}
+
+// fill makes a bag of all that an endpoint has to deliver.
+func fill(t *testing.T, endpoint *sim.Endpoint) *mailbag {
+	t.Helper()
+	bag := &mailbag{acked: map[string]bool{}, answers: map[string]int{}, moved: make(chan struct{})}
+	for i, pending := range endpoint.Pending() {
+		signed, err := endpoint.Signed(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bag.left = append(bag.left, parcel{pending.EventID, signed})
+	}
+	return bag
 }
 
 type parcel struct {
@@ -100,10 +116,13 @@ func (b *mailbag) deliver(ctx context.Context, path string) {
 		}
 		request.Header.Set("Stripe-Signature", next.signed.Signature)
 		response, err := client.Do(request)
+		answer := "none"
 		if err == nil {
 			_ = response.Body.Close()
+			answer = strings.TrimSpace(fmt.Sprint(response.StatusCode, " ", response.Header.Get("Retry-After")))
 		}
 		b.mu.Lock()
+		b.answers[answer]++
 		if err == nil && response.StatusCode == http.StatusOK {
 			b.acked[next.id] = true
 			close(b.moved)
@@ -148,14 +167,7 @@ func TestWhatGot200SurvivesKills(t *testing.T) {
 	for i := range kills*between + 200 {
 		d.account.CreateCustomer(sim.CustomerParams{Name: fmt.Sprintf("Member %d", i)})
 	}
-	bag := &mailbag{acked: map[string]bool{}, moved: make(chan struct{})}
-	for i, pending := range endpoint.Pending() {
-		signed, err := endpoint.Signed(i)
-		if err != nil {
-			t.Fatal(err)
-		}
-		bag.left = append(bag.left, parcel{pending.EventID, signed})
-	}
+	bag := fill(t, endpoint)
 	all := len(bag.left)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()

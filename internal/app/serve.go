@@ -86,6 +86,7 @@ func (p *program) serve(ctx context.Context, h *house, roles []string, listener 
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { h.db.Keep(ctx); return nil })
 	if slices.Contains(roles, roleWeb) {
 		group.Go(func() error { return p.serveHTTP(ctx, h, listener) })
 	}

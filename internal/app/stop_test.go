@@ -90,19 +90,11 @@ func TestASwitchStopsAHundredSyncs(t *testing.T) {
 // logWrites lets the database itself note which transaction writes to which table that a sync fills.
 func (d *desk) logWrites() {
 	d.t.Helper()
-	owner := pgtest.Owner(d.t, d.db)
-	statements := []string{
-		`CREATE TABLE written (name text, xid xid8)`,
-		`CREATE FUNCTION note_write() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
-			BEGIN INSERT INTO written VALUES (TG_TABLE_NAME, pg_current_xact_id()); RETURN NULL; END $$`,
-	}
+	d.exec(`CREATE TABLE written (name text, xid xid8)`)
+	d.exec(`CREATE FUNCTION note_write() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+		BEGIN INSERT INTO written VALUES (TG_TABLE_NAME, pg_current_xact_id()); RETURN NULL; END $$`)
 	for _, table := range append(warehouse.Tables(), "sync_checkpoint", "sync_cursor", "stripe_events_processed", "stripe_refetch", "quarantine") {
-		statements = append(statements, `CREATE TRIGGER note_write AFTER INSERT OR UPDATE OR DELETE ON `+table+` EXECUTE FUNCTION note_write()`)
-	}
-	for _, statement := range statements {
-		if _, err := owner.Exec(d.t.Context(), statement); err != nil {
-			d.t.Fatalf("%s: %v", statement, err)
-		}
+		d.exec(`CREATE TRIGGER note_write AFTER INSERT OR UPDATE OR DELETE ON ` + table + ` EXECUTE FUNCTION note_write()`)
 	}
 }
 

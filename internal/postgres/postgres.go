@@ -146,6 +146,13 @@ func (db *DB) Close() {
 	}
 }
 
+// Keep starts the embedded server again when it has died, until ctx ends. An external server is its operator's to keep.
+func (db *DB) Keep(ctx context.Context) {
+	if db.instance != nil {
+		db.instance.Keep(ctx)
+	}
+}
+
 // Ping reports whether the database answers.
 func (db *DB) Ping(ctx context.Context) error { return db.pool.Ping(ctx) }
 

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -183,6 +185,29 @@ func TestCrashedServerIsReplacedForAllUsers(t *testing.T) {
 		t.Fatalf("the server left with the later user: %v", err)
 	}
 	early.signal(syscall.SIGKILL)
+	awaitGone(t, files)
+}
+
+func TestAServerThatIsKeptIsStartedAgain(t *testing.T) {
+	dir := stateDir(t)
+	files := layoutFor(t, dir)
+	instance := start(t, Options{DataDir: dir, Fast: true})
+	ctx, leave := context.WithCancel(t.Context())
+	var keeping sync.WaitGroup
+	keeping.Go(func() { instance.Keep(ctx) })
+	for range 2 {
+		before := readPostmaster(files).pid
+		if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "the server was not started again", func() bool { s := readPostmaster(files); return s.ready && s.pid != before })
+		value[int32](t, instance.URL("postgres", "postgres"), "SELECT 1")
+	}
+	leave()
+	keeping.Wait()
+	if err := instance.Close(); err != nil {
+		t.Fatal(err)
+	}
 	awaitGone(t, files)
 }
 

@@ -51,9 +51,10 @@ type Options struct {
 // Instance is this process's share of a running server. It is safe for
 // concurrent use.
 type Instance struct {
-	layout layout
-	who    identity
-	log    *slog.Logger
+	options Options
+	layout  layout
+	who     identity
+	log     *slog.Logger
 
 	mutex sync.Mutex
 	users *os.File // users.lock, shared
@@ -95,15 +96,21 @@ func Start(ctx context.Context, o Options) (*Instance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
-	fifo, err := join(ctx, files, who)
-	if errors.Is(err, errNotRunning) {
-		fifo, err = launch(ctx, o, files, who, starting)
-	}
+	fifo, err := enter(ctx, o, files, who, starting)
 	if err != nil {
 		unlock(users)
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
-	return &Instance{layout: files, who: who, log: o.Log, users: users, fifo: fifo}, nil
+	return &Instance{options: o, layout: files, who: who, log: o.Log, users: users, fifo: fifo}, nil
+}
+
+// enter joins the server or starts it. The caller holds start.lock, which starting is.
+func enter(ctx context.Context, o Options, files layout, who identity, starting *os.File) (*os.File, error) {
+	fifo, err := join(ctx, files, who)
+	if errors.Is(err, errNotRunning) {
+		return launch(ctx, o, files, who, starting)
+	}
+	return fifo, err
 }
 
 // URL returns the connection string of one role and database. It has no
