@@ -1,231 +1,63 @@
 package schedule
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"log/slog"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
-
 	"memberintel/internal/connection"
-	"memberintel/internal/fault"
-	"memberintel/internal/job"
-	"memberintel/internal/postgres"
+	"memberintel/internal/job/river"
 	"memberintel/internal/syncrun"
 	"memberintel/internal/tenant"
-	"memberintel/internal/warehouse"
 )
 
 // The probe lets processes that are killed and stopped at random work off many small syncs of few tenants, and then
-// looks whether two of them ever wrote for one tenant at the same time. Its job engine is a table from which
-// deliveries get lost, with the process that took them, and some come twice.
+// looks whether two of them ever wrote for one tenant at the same time. Its job engine is River, as the program's is, or
+// a table from which deliveries get lost, with the process that took them, and some come twice.
 
 var exclusiveFull = flag.Bool("exclusive.full", false, "20 tenants with 200 syncs each, leases as in production")
 
-// probe is what a process is told.
-type probe struct {
-	AppURL, OwnerURL string
-	TTL              time.Duration
-	MaxRuns          int
-	Workers          int
-}
-
-const probeVariable = "MEMBERINTEL_SCHEDULE_PROBE"
-
-func TestMain(m *testing.M) {
-	if told := os.Getenv(probeVariable); told != "" {
-		var p probe
-		err := json.Unmarshal([]byte(told), &p)
-		if err == nil {
-			err = p.run()
-		}
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
-
-// run works until the test ends, which closes stdin, or until it is killed.
-func (p probe) run() error {
-	ctx, stop := context.WithCancel(context.Background())
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		stop()
-	}()
-	db, err := postgres.Connect(ctx, p.AppURL, p.OwnerURL, 0)
-	if err != nil {
-		return err
-	}
-	folder, err := os.MkdirTemp("", "probe")
-	if err != nil {
-		return err
-	}
-	vault, err := connection.OpenVault(filepath.Join(folder, "key"))
-	if err = errors.Join(err, os.RemoveAll(folder)); err != nil {
-		return err
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	ledger := &syncrun.Ledger{
-		DB: db, Warehouse: warehouse.New(), Connections: connection.NewStore(vault), Log: log, TTL: p.TTL, MaxRuns: p.MaxRuns,
-	}
-	worker := &Worker{
-		Scheduler: &Scheduler{DB: db, Ledger: ledger, Queue: tableQueue{}, Log: log},
-		Syncs:     map[connection.Pipeline]Sync{connection.Stripe: probeSync(ledger)},
-	}
-	var group sync.WaitGroup
-	for range p.Workers {
-		group.Go(func() {
-			for ctx.Err() == nil {
-				if err := (tableQueue{}).handleNext(ctx, db, worker.Handle); err != nil && ctx.Err() == nil {
-					log.Warn("job failed", "error", err)
-				}
-			}
-		})
-	}
-	fmt.Println("ready")
-	group.Wait()
-	return ctx.Err()
-}
-
-// tableQueue is a job engine that delivers at most once, and some jobs twice.
-type tableQueue struct{}
-
-func (tableQueue) Enqueue(ctx context.Context, tx pgx.Tx, jobs []job.Job) (func(context.Context) error, error) {
-	for _, j := range jobs {
-		_, err := tx.Exec(ctx, `INSERT INTO probe_job (run_id, gen, not_before, twice) VALUES ($1, $2, $3, random() < 0.2)`, j.RunID, j.Gen, j.NotBefore)
-		if err != nil {
-			return nil, err
-		}
-	}
-	return nil, nil
-}
-
-func (tableQueue) handleNext(ctx context.Context, db *postgres.DB, handle job.Handler) error {
-	j, found := job.Job{Kind: job.Sync}, true
-	err := db.ServiceTx(ctx, func(tx *postgres.ServiceTx) error {
-		var id int64
-		var twice bool
-		err := tx.QueryRow(ctx, `SELECT job_id, run_id, gen, twice FROM probe_job WHERE not_before <= now() ORDER BY job_id LIMIT 1
-			FOR UPDATE SKIP LOCKED`).Scan(&id, &j.RunID, &j.Gen, &twice)
-		if errors.Is(err, pgx.ErrNoRows) {
-			found = false
-			return nil
-		}
-		if err == nil && twice {
-			_, err = tx.Exec(ctx, `UPDATE probe_job SET twice = false WHERE job_id = $1`, id)
-		} else if err == nil {
-			_, err = tx.Exec(ctx, `DELETE FROM probe_job WHERE job_id = $1`, id)
-		}
-		return err
-	})
-	if err == nil && found {
-		return handle(ctx, j)
-	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(20 * time.Millisecond):
-	}
-	return err
-}
-
-// probeSync is a sync of a few small commits. Each writes, in its transaction, who made it and when.
-func probeSync(ledger *syncrun.Ledger) Sync {
-	return func(ctx context.Context, c connection.Connection, ticket syncrun.Ticket) (syncrun.Report, error) {
-		run, runCtx, err := ledger.BeginQueued(ctx, c, ticket)
-		if err != nil {
-			return syncrun.Report{}, err
-		}
-		me := uuid.New()
-		for i := 0; i < 6 && err == nil; i++ {
-			work := member(fmt.Sprint("cus_", i), i)
-			work.Also = func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
-				_, err := tx.Exec(ctx, `INSERT INTO probe_write (tenant, run_id, worker, last) VALUES ($1, $2, $3, $4)`, c.TenantID, run.ID, me, i == 5)
-				return err
-			}
-			err = run.Commit(context.WithoutCancel(runCtx), work) // a worker that does not know that it is dead
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Duration(rand.IntN(100)) * time.Millisecond):
-			}
-		}
-		if fault.Is(err, fault.Busy) {
-			_ = ledger.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
-				_, err := tx.Exec(ctx, `INSERT INTO probe_refused (run_id, worker) VALUES ($1, $2)`, run.ID, me)
-				return err
-			})
-		}
-		return run.Finish(runCtx, syncrun.Outcome{}, err)
-	}
-}
-
-// process is one of the probe's processes.
-type process struct {
-	command *exec.Cmd
-	stdin   io.Closer
-}
-
-func (p probe) start(t *testing.T) *process {
-	t.Helper()
-	told, err := json.Marshal(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	command := exec.Command(self) //nolint:gosec // this very program
-	command.Env = append(os.Environ(), probeVariable+"="+string(told))
-	command.Stderr = os.Stderr
-	stdin, err := command.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if !bufio.NewScanner(stdout).Scan() {
-		t.Fatal("a process did not come up")
-	}
-	return &process{command, stdin}
-}
-
-func (p *process) kill() {
-	_ = p.command.Process.Kill()
-	_ = p.stdin.Close()
-	_ = p.command.Wait()
-}
-
 func TestNoTwoWorkersWriteForOneTenant(t *testing.T) {
-	tenants, each, blows, p := 5, 16, 12, probe{TTL: time.Second, MaxRuns: 6, Workers: 4}
+	tenants, each, blows, p := 5, 16, 12, probe{TTL: time.Second, Busy: time.Second, MaxRuns: 6, Workers: 4}
 	if *exclusiveFull {
-		tenants, each, blows, p.TTL = 20, 200, 1<<30, syncrun.LeaseTTL
+		tenants, each, blows, p.TTL, p.Busy = 20, 200, 1<<30, syncrun.LeaseTTL, DefaultBusy
 	}
 	w := newWorld(t)
-	p.AppURL, p.OwnerURL = w.db.AppURL(), w.db.OwnerURL()
-	w.ledger.TTL, w.ledger.MaxRuns, w.scheduler.Queue, w.scheduler.Lost = p.TTL, p.MaxRuns, tableQueue{}, 2*p.TTL
+	w.scheduler.Queue = tableQueue{}
 	w.exec(`CREATE TABLE probe_job (job_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run_id bigint, gen integer, not_before timestamptz, twice boolean)`)
+	w.exec(`GRANT ALL ON probe_job TO memberintel_app, memberintel_service`)
+	w.probe(p, tenants, each, blows)
+}
+
+func TestNoTwoWorkersOfRiverWriteForOneTenant(t *testing.T) {
+	tenants, each, blows, p := 5, 10, 6, probe{TTL: time.Second, Busy: time.Second, MaxRuns: 6, Workers: 4, River: true}
+	if *exclusiveFull {
+		tenants, each, blows, p.TTL, p.Busy = 20, 200, 1<<30, syncrun.LeaseTTL, DefaultBusy
+	}
+	w := newWorld(t)
+	if err := river.Migrate(t.Context(), w.db); err != nil {
+		t.Fatal(err)
+	}
+	engine, err := river.New(w.db, river.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.scheduler.Queue = engine
+	w.probe(p, tenants, each, blows)
+}
+
+// probe lets three processes work off so many syncs of each tenant.
+func (w *world) probe(p probe, tenants, each, blows int) {
+	t := w.t
+	t.Helper()
+	p.AppURL, p.OwnerURL = w.db.AppURL(), w.db.OwnerURL()
+	w.ledger.TTL, w.ledger.MaxRuns, w.scheduler.Lost = p.TTL, p.MaxRuns, 2*p.TTL
 	w.exec(`CREATE TABLE probe_write (tenant uuid, run_id bigint, worker uuid, last boolean, at timestamptz DEFAULT clock_timestamp())`)
 	w.exec(`CREATE TABLE probe_refused (run_id bigint, worker uuid)`)
-	w.exec(`GRANT ALL ON probe_job, probe_write, probe_refused TO memberintel_app, memberintel_service`)
+	w.exec(`GRANT ALL ON probe_write, probe_refused TO memberintel_app, memberintel_service`)
 	var connections []connection.Connection
 	for range tenants {
 		connections = append(connections, w.connect(connection.Stripe, tenant.Pro))
@@ -299,6 +131,9 @@ func (w *world) disturb(p probe, processes []*process, connections []connection.
 		}
 		if time.Since(blow) < time.Second+p.TTL/10 || killed+stopped >= blows {
 			continue
+		}
+		if worn := w.text(`SELECT (coalesce(max(attempt), 0) > $1)::text FROM sync_run WHERE status IN ('queued', 'running')`, crashesAtOnce); worn == "true" && !*exclusiveFull {
+			continue // one more, and the run waits for a minute
 		}
 		blow = time.Now()
 		i := rand.IntN(len(processes))

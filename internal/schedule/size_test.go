@@ -1,13 +1,16 @@
 package schedule
 
 import (
+	"context"
 	"flag"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
+	"memberintel/internal/connection"
 	"memberintel/internal/postgres"
+	"memberintel/internal/syncrun"
 )
 
 var sizeConnections = flag.Int("size.connections", 20_000, "connections in the test of a tick's cost")
@@ -25,45 +28,34 @@ func TestATickReadsNoMoreThanItTakes(t *testing.T) {
 	for _, table := range []string{"tenant", "connection", "sync_run"} {
 		w.exec(`VACUUM (ANALYZE) ` + table)
 	}
-	queries := map[string]string{
-		"claim": `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) SELECT c.connection_id, c.tenant_id, c.pipeline_type, t.plan, c.next_sync_at
-			FROM connection c JOIN tenant t USING (tenant_id)
-			WHERE c.next_sync_at <= memberintel_now() AND c.state NOT IN ('disconnected', 'paused')
-			AND c.pipeline_type <> ALL ('{}'::text[]) AND c.tenant_id <> ALL ('{}'::uuid[])
-			ORDER BY c.next_sync_at LIMIT 100 FOR UPDATE OF c SKIP LOCKED`,
-		"unscheduled": `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) SELECT c.connection_id FROM connection c JOIN tenant t USING (tenant_id)
-			WHERE c.next_sync_at IS NULL AND c.state <> 'disconnected' AND c.state <> 'paused' AND c.connected_at < memberintel_now() - interval '10 minutes'
-			ORDER BY c.connected_at LIMIT 100 FOR UPDATE OF c SKIP LOCKED`,
-		"dead": `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) SELECT r.run_id FROM sync_run r
-			WHERE r.status = 'running' AND r.mode <> 'live' AND r.lease_expires_at < clock_timestamp() ORDER BY r.run_id LIMIT 1000 FOR UPDATE OF r SKIP LOCKED`,
-		"late": `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) SELECT run_id FROM sync_run WHERE status = 'queued' AND mode <> 'live'
-			AND not_before < memberintel_now() - least(interval '5 minutes' * gen, interval '1 hour') ORDER BY not_before LIMIT 1000 FOR UPDATE SKIP LOCKED`,
-		"held pipeline": `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) SELECT c.connection_id FROM connection c JOIN tenant t USING (tenant_id)
-			WHERE c.next_sync_at <= memberintel_now() AND c.state NOT IN ('disconnected', 'paused')
-			AND c.pipeline_type <> ALL ('{stripe}'::text[]) AND c.tenant_id <> ALL ('{}'::uuid[])
-			ORDER BY c.next_sync_at LIMIT 100 FOR UPDATE OF c SKIP LOCKED`,
-		"count": `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) SELECT c.pipeline_type, t.plan, count(*) FROM connection c JOIN tenant t USING (tenant_id)
-			WHERE c.next_sync_at IS NOT NULL AND c.state NOT IN ('disconnected', 'paused') GROUP BY 1, 2`,
-	}
-	for name, query := range queries {
-		var lines []string
-		err := w.db.ServiceTx(t.Context(), func(tx *postgres.ServiceTx) error {
-			if name != "count" { // as the claims do
-				if _, err := tx.Exec(t.Context(), `SET LOCAL enable_seqscan = off`); err != nil {
-					return err
-				}
-			}
-			rows, err := tx.Query(t.Context(), query)
-			if err != nil {
-				return err
-			}
-			lines, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	store := w.ledger.Connections
+	for name, ask := range map[string]func(context.Context, *postgres.ServiceTx) error{
+		"claim": func(ctx context.Context, tx *postgres.ServiceTx) error {
+			_, err := store.ClaimDue(ctx, tx, 100, connection.Held{})
 			return err
-		})
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		plan := strings.Join(lines, "\n")
+		},
+		"claim while a pipeline is held": func(ctx context.Context, tx *postgres.ServiceTx) error {
+			_, err := store.ClaimDue(ctx, tx, 100, connection.Held{Pipelines: []string{"stripe"}})
+			return err
+		},
+		"unscheduled": func(ctx context.Context, tx *postgres.ServiceTx) error {
+			_, err := store.ClaimUnscheduled(ctx, tx, 100, forgotten)
+			return err
+		},
+		"dead": func(ctx context.Context, tx *postgres.ServiceTx) error {
+			_, err := syncrun.FindDead(ctx, tx, atOnce)
+			return err
+		},
+		"late": func(ctx context.Context, tx *postgres.ServiceTx) error {
+			_, err := syncrun.Redeliver(ctx, tx, atOnce, DefaultLost)
+			return err
+		},
+		"count": func(ctx context.Context, tx *postgres.ServiceTx) error {
+			_, err := store.CountByCadence(ctx, tx)
+			return err
+		},
+	} {
+		plan := w.explain(ask)
 		t.Logf("%s\n%s", name, plan)
 		if name != "count" && (strings.Contains(plan, "Seq Scan") || !strings.Contains(plan, "Index")) {
 			t.Errorf("%s reads a whole table:\n%s", name, plan)
@@ -80,4 +72,37 @@ func TestATickReadsNoMoreThanItTakes(t *testing.T) {
 		whole = append(whole, w.text(`SELECT format('%s ms for %s', round(1000 * (extract(epoch FROM clock_timestamp()) - $1::numeric)), $2::int)`, began, n))
 	}
 	t.Log("whole ticks, with the client: " + strings.Join(whole, ", "))
+}
+
+// explain returns the plans of what is asked, with what they took.
+func (w *world) explain(ask func(context.Context, *postgres.ServiceTx) error) string {
+	w.t.Helper()
+	e := &explaining{}
+	err := w.db.ServiceTx(w.t.Context(), func(tx *postgres.ServiceTx) error {
+		e.Tx = tx.Tx
+		return ask(w.t.Context(), &postgres.ServiceTx{Tx: e})
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return strings.Join(e.plans, "\n")
+}
+
+// explaining is a transaction that notes the plan of each query before it runs it.
+type explaining struct {
+	pgx.Tx
+	plans []string
+}
+
+func (e *explaining) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	rows, err := e.Tx.Query(ctx, `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) `+sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, err
+	}
+	e.plans = append(e.plans, lines...)
+	return e.Tx.Query(ctx, sql, args...)
 }
