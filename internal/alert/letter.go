@@ -104,10 +104,8 @@ func happened(c connection.Connection, reason Reason) string {
 
 // checklist is never empty.
 func checklist(c connection.Connection) []string {
-	if c.LastErrorKind != nil {
-		if steps := fault.Checklist(fault.Kind(*c.LastErrorKind)); len(steps) > 0 {
-			return steps
-		}
+	if steps := c.Checklist(); len(steps) > 0 {
+		return steps
 	}
 	return []string{"There is nothing for you to do: the fault is not with your account. It is on the list of whoever runs memberintel."}
 }
@@ -116,7 +114,7 @@ func checklist(c connection.Connection) []string {
 func next(c connection.Connection) string {
 	switch {
 	case c.LastErrorKind != nil && *c.LastErrorKind == string(fault.Unauthorized):
-		return "memberintel waits for you: a refused credential does not get better by trying. It goes on when you have connected again."
+		return "memberintel waits for you: a refusal does not get better by trying. It goes on when you have connected again or started a sync."
 	case c.State == connection.Failed:
 		return "memberintel has spent its attempts for now. It tries again at the next regular time, or as soon as you start a sync."
 	default:

@@ -39,6 +39,12 @@ func TestLetters(t *testing.T) {
 	spent.State = connection.Failed
 	never := broken(fault.NotPermitted, "Not everything could be read: the key may not read Charges: Read.", 3)
 	never.LastSuccessAt = nil
+	parked := broken(fault.Unavailable, "lakeside.example shows a parking page instead of the site.", 3)
+	parked.Pipeline, parked.LastErrorChecklist = connection.MemberPress, []string{"Look whether the domain has expired, and renew it."}
+	away := broken(fault.Unavailable, "lakeside.example cannot be reached.", 3)
+	away.Pipeline = connection.MemberPress
+	locked := broken(fault.Unauthorized, "lakeside.example asks for a user name and a password.", 1)
+	locked.Pipeline = connection.Website
 	for name, one := range map[string]struct {
 		reason Reason
 		tenant string
@@ -51,6 +57,9 @@ func TestLetters(t *testing.T) {
 		"unauthorized":  {Person, "Oak Hill", broken(fault.Unauthorized, "Stripe refuses this key.", 1)},
 		"spent":         {Person, "Oak Hill", spent},
 		"ours":          {Failing, "Oak Hill", broken("", fault.Sentence(errors.New("secret detail")), 3)},
+		"parked":        {Failing, "Oak Hill", parked},
+		"away":          {Failing, "Oak Hill", away},
+		"locked":        {Person, "Oak Hill", locked},
 		"overdue": {Overdue, "Oak Hill", connection.Connection{Pipeline: connection.Website, State: connection.Connected,
 			LastSuccessAt: before(9 * 24 * time.Hour), AwaitedSince: before(48 * time.Hour)}},
 		"hostile": {Failing, "<b>Oak</b>\r\nBcc: a@b.example\u202e & {{.URL}}", broken(fault.Unavailable, "<script>alert(1)</script>\nSINCE WHEN\nnever", 3)},

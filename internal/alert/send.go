@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -31,6 +32,7 @@ type Sender struct {
 	Relay   *Relay // nil while no mail server is set: mails wait in the outbox
 	Metrics *telemetry.Metrics
 	Log     *slog.Logger
+	Every   time.Duration // between two looks into the outbox; 0 means 15 seconds
 }
 
 // Run sends until ctx ends, which is no error. It logs what goes wrong and tries again.
@@ -40,7 +42,7 @@ func (s *Sender) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	ticker := time.NewTicker(sendEvery)
+	ticker := time.NewTicker(cmp.Or(s.Every, sendEvery))
 	defer ticker.Stop()
 	for {
 		if _, err := s.Send(ctx); err != nil && ctx.Err() == nil {

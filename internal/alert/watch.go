@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -29,11 +30,12 @@ type Watcher struct {
 	PublicURL   string // where the pages are, for the mails; without a slash at its end
 	Metrics     *telemetry.Metrics
 	Log         *slog.Logger
+	Every       time.Duration // between two looks; 0 means a minute
 }
 
 // Run watches until ctx ends, which is no error. It logs what goes wrong and looks again.
 func (w *Watcher) Run(ctx context.Context) error {
-	ticker := time.NewTicker(lookEvery)
+	ticker := time.NewTicker(cmp.Or(w.Every, lookEvery))
 	defer ticker.Stop()
 	var a attention
 	for {

@@ -52,7 +52,7 @@ func TestThreeFailuresInARowAreToldOnceAndSoIsTheirEnd(t *testing.T) {
 	w.expect("after three", failingMail)
 	want := []alert.Banner{{
 		ConnectionID: w.connection, Pipeline: connection.Stripe, Level: alert.Warning, Sentence: "Stripe did not answer.",
-		Since: w.now.Add(-5 * time.Minute), Checklist: fault.Checklist(fault.Unavailable), Next: "memberintel goes on trying by itself.",
+		Since: w.now.Add(-5 * time.Minute), Checklist: connection.Stripe.Checklist(fault.Unavailable), Next: "memberintel goes on trying by itself.",
 	}}
 	if diff := cmp.Diff(want, w.banners()); diff != "" {
 		t.Errorf("banners: %s", diff)
@@ -87,7 +87,7 @@ func TestWhatNeedsAPersonIsToldAtOnce(t *testing.T) {
 	w.watch()
 	w.expect("a refused key", personMail)
 	if got := w.banners(); len(got) != 1 || got[0].Level != alert.Alarm || got[0].Sentence != "Stripe refuses the key." ||
-		cmp.Diff(fault.Checklist(fault.Unauthorized), got[0].Checklist) != "" {
+		cmp.Diff(connection.Stripe.Checklist(fault.Unauthorized), got[0].Checklist) != "" {
 		t.Errorf("banners %+v", got)
 	}
 	w.allSent()

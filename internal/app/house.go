@@ -100,7 +100,7 @@ func (p *program) furnish(db *postgres.DB) (*house, error) {
 	if h.engine, err = river.New(db, river.Config{Workers: p.MaxSyncs, Log: p.log}); err != nil {
 		return nil, err
 	}
-	h.scheduler = &schedule.Scheduler{DB: db, Ledger: h.ledger, Queue: h.engine, Log: p.log}
+	h.scheduler = &schedule.Scheduler{DB: db, Ledger: h.ledger, Queue: h.engine, Log: p.log, Every: p.rhythm.tick}
 	return h, nil
 }
 
@@ -132,6 +132,7 @@ func (p *program) withConnection(
 		if err != nil {
 			return err
 		}
+		p.about = pipeline
 		return fn(h, t, c)
 	})
 }

@@ -16,9 +16,11 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
+	"memberintel/internal/connection"
 	"memberintel/internal/fault"
 	"memberintel/internal/telemetry"
 )
@@ -79,8 +81,17 @@ type program struct {
 	env      map[string]string
 	secrets  Secrets
 	json     bool
-	answered bool // the one object that --json promises is written
+	answered bool                // the one object that --json promises is written
+	about    connection.Pipeline // whose troubles the checklist under an error is for; "" until one was found
 	log      *slog.Logger
+	rhythm   rhythm
+}
+
+// rhythm is how often a server looks at what there is to do; zero means each room's own.
+type rhythm struct {
+	tick time.Duration // what is due
+	look time.Duration // what stays wrong
+	send time.Duration // what is to be mailed
 }
 
 // parse reads the command line and the settings. A code other than exitCodeUnwanted ends the program.
@@ -164,7 +175,7 @@ func (p *program) errorText(text string, err error) {
 	if f.Cause != nil {
 		_, _ = fmt.Fprintln(p.Stderr, "  Cause: "+hide(f.Cause.Error()))
 	}
-	for _, step := range fault.ChecklistOf(f) {
+	for _, step := range p.about.ChecklistOf(f) {
 		_, _ = fmt.Fprintln(p.Stderr, "  - "+step)
 	}
 }

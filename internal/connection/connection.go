@@ -82,7 +82,7 @@ type Connection struct {
 	LastError           *string    // one sentence for the customer
 	LastErrorKind       *string    // its fault.Kind; nil for an error of our own
 	LastErrorCause      *string    // for the operator
-	LastErrorChecklist  []string   // what helps against this very error; nil: what helps against its kind
+	LastErrorChecklist  []string   // what helps against this very error; nil: what helps against its kind on this pipeline
 	ConsecutiveFailures int
 	ResponseMS          *int `db:"response_ms"`
 }
@@ -141,7 +141,7 @@ func (c Connection) Checklist() []string {
 	case c.LastErrorChecklist != nil:
 		return c.LastErrorChecklist
 	case c.LastErrorKind != nil:
-		return fault.Checklist(fault.Kind(*c.LastErrorKind))
+		return c.Pipeline.Checklist(fault.Kind(*c.LastErrorKind))
 	}
 	return []string{}
 }

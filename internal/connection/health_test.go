@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,7 +85,7 @@ func TestTheChecklistIsTheErrorsOwnOrThatOfItsKind(t *testing.T) {
 		failure error
 		want    []string
 	}{
-		{parked, parked.Checklist}, {fault.New(fault.Unavailable, "Stripe has trouble."), fault.Checklist(fault.Unavailable)},
+		{parked, parked.Checklist}, {fault.New(fault.Unavailable, "Stripe has trouble."), connection.Stripe.Checklist(fault.Unavailable)},
 		{fmt.Errorf("run: %w", parked), parked.Checklist}, {errors.New("ours"), []string{}},
 	} {
 		if diff := cmp.Diff(c.want, w.failed(id, c.failure, false, connection.Outcome{}).Checklist()); diff != "" {
@@ -94,6 +95,30 @@ func TestTheChecklistIsTheErrorsOwnOrThatOfItsKind(t *testing.T) {
 	w.failed(id, parked, false, connection.Outcome{})
 	if got := w.succeeded(id, connection.Outcome{}); len(got.Checklist()) != 0 {
 		t.Errorf("after a success: %v", got.Checklist())
+	}
+}
+
+func TestAChecklistSpeaksOfItsOwnSource(t *testing.T) {
+	kinds := []fault.Kind{fault.Unauthorized, fault.NotPermitted, fault.NotFound, fault.Schema, fault.Unavailable, fault.RateLimited, fault.Invalid,
+		fault.Drift, fault.Stopped, fault.Busy, ""}
+	foreign := map[connection.Pipeline][]string{
+		connection.Stripe:      {"WordPress", "plugin", "hosts"},
+		connection.MemberPress: {"Stripe", "restricted key"},
+		connection.Website:     {"Stripe", "restricted key", "WordPress", "plugin is"},
+		"":                     {"Stripe", "WordPress", "site"},
+	}
+	for p, words := range foreign {
+		for _, kind := range kinds {
+			steps := p.Checklist(kind)
+			if site := p == connection.MemberPress || p == connection.Website; steps == nil || site && len(steps) == 0 && kind != fault.Busy && kind != "" {
+				t.Errorf("%s has no list for %s: %v", p, kind, steps)
+			}
+			for _, word := range words {
+				if text := strings.Join(steps, "\n"); strings.Contains(text, word) {
+					t.Errorf("%s, %s speaks of %s:\n%s", p, kind, word, text)
+				}
+			}
+		}
 	}
 }
 

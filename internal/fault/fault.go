@@ -34,7 +34,7 @@ type Error struct {
 	Cause      error         // for the operator; may be nil
 	RetryAfter time.Duration // when the source named one, else 0
 	Status     int           // the HTTP status that told it, else 0
-	Checklist  []string      // what helps against this very error; nil: what helps against its kind
+	Checklist  []string      // what helps against this very error; nil: what helps against its kind at that source
 }
 
 // New makes a fault without a cause.

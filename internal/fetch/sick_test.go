@@ -219,7 +219,7 @@ func (b *bed) schedule(c *course, want fetch.Symptom) {
 			if got := fetch.SymptomOf(err); got != want {
 				t.Errorf("%s: got %v, want %s", c.name, err, want)
 			}
-			c.first, c.kind, c.sentence, c.checklist = c.last, string(f.Kind), told(f.Sentence), fault.ChecklistOf(err)
+			c.first, c.kind, c.sentence, c.checklist = c.last, string(f.Kind), told(f.Sentence), connection.MemberPress.ChecklistOf(err)
 		}
 		if f.Kind == fault.Unauthorized || f.Kind == fault.Invalid {
 			break
