@@ -182,7 +182,7 @@ func TestRolesMayWhatTheReviewSays(t *testing.T) {
 		w.reader: "", "memberintel_search": "", "memberintel_budget": "",
 		"memberintel_operator": "audit_event INSERT, switch DELETE, switch INSERT, switch UPDATE",
 		"memberintel_service": "alert_incident DELETE, alert_outbox UPDATE, alert_quiet DELETE, alert_quiet INSERT, alert_quiet UPDATE, " +
-			"connection UPDATE, run_slot INSERT, run_slot UPDATE, schedule_pace UPDATE, sync_run INSERT, sync_run UPDATE, " +
+			"connection UPDATE, connection_care UPDATE, run_slot INSERT, run_slot UPDATE, schedule_pace UPDATE, sync_run INSERT, sync_run UPDATE, " +
 			"tenant INSERT, webhook_quarantine DELETE, webhook_quarantine INSERT",
 	} {
 		if got := writes(role); got != want {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"memberintel/internal/care"
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
 	"memberintel/internal/postgres"
@@ -27,7 +28,8 @@ type Placed struct {
 
 // Request asks for a sync at once, whatever the pace. Where one waits already it is brought forward and not doubled;
 // one that runs is followed by another, since what changed may be behind it. The regular turn stays, except that a
-// new connection gets its first, and a changed plan moves it. A free plan needs no sync on the day it begins.
+// new connection gets its first, and a changed plan moves it. A free plan needs no sync on the day it begins. A person
+// who asks, by the button or with a new credential, is believed that a site which was left in peace works again.
 func (s *Scheduler) Request(ctx context.Context, tx *postgres.ServiceTx, o Order) (Placed, error) {
 	placed := Placed{Deliver: func(context.Context) error { return nil }}
 	route, found, err := s.Ledger.Connections.RouteByID(ctx, tx, o.ConnectionID)
@@ -48,6 +50,11 @@ func (s *Scheduler) Request(ctx context.Context, tx *postgres.ServiceTx, o Order
 	}
 	if err := s.Ledger.Connections.Await(ctx, tx, route.ConnectionID); err != nil {
 		return placed, err
+	}
+	if o.Cause == syncrun.Connecting || o.Cause == syncrun.Button {
+		if err := care.Forgive(ctx, tx, route.ConnectionID); err != nil {
+			return placed, err
+		}
 	}
 	deliveries, err := syncrun.Queue(ctx, tx, []syncrun.Wanted{{
 		TenantID: route.TenantID, ConnectionID: route.ConnectionID, Pipeline: route.Pipeline,

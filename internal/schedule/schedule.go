@@ -39,6 +39,8 @@ type Scheduler struct {
 	Every  time.Duration // between two ticks, on which the pace depends; 0 means DefaultEvery
 	Lost   time.Duration // until a run that waits is delivered again; 0 means DefaultLost
 	Busy   time.Duration // until a run that found no place tries again; 0 means DefaultBusy
+	// Chance is what jitters are made of, from 0 to 1; nil means at random.
+	Chance func() float64
 }
 
 func (s *Scheduler) every() time.Duration {
@@ -139,5 +141,9 @@ func (s *Scheduler) setDue(ctx context.Context, tx *postgres.ServiceTx, now time
 	return s.Ledger.Connections.SetDue(ctx, tx, ids, at)
 }
 
-// chance is what a jitter is made of.
-func chance() float64 { return rand.Float64() } //nolint:gosec // no secret depends on it
+func (s *Scheduler) chance() float64 {
+	if s.Chance == nil {
+		return rand.Float64() //nolint:gosec // no secret depends on it
+	}
+	return s.Chance()
+}

@@ -28,7 +28,7 @@ func (s *Scheduler) Sweep(ctx context.Context) (Swept, error) {
 			return nil, err
 		}
 		for _, d := range dead {
-			after, again := afterCrash(d.Attempt, chance())
+			after, again := afterCrash(d.Attempt, s.chance())
 			switch {
 			case !d.Resumable():
 				swept.Ended++

@@ -49,7 +49,7 @@ func (w *Worker) Handle(ctx context.Context, j job.Job) error {
 		return err
 	}
 	report, err := sync(ctx, c, syncrun.Ticket{RunID: run.RunID, Gen: run.Gen, Follow: func(e syncrun.Ended) syncrun.Next {
-		return Follow(e, chance())
+		return Follow(e, w.Scheduler.chance())
 	}})
 	switch {
 	case report.RunID != 0:
@@ -57,7 +57,7 @@ func (w *Worker) Handle(ctx context.Context, j job.Job) error {
 	case errors.Is(err, syncrun.ErrGone):
 		return nil
 	case fault.Is(err, fault.Busy):
-		return w.postpone(ctx, run, jittered(w.Scheduler.busy(), chance()))
+		return w.postpone(ctx, run, jittered(w.Scheduler.busy(), w.Scheduler.chance()))
 	default:
 		return fmt.Errorf("schedule: run %d: %w", run.RunID, err)
 	}

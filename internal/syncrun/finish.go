@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"memberintel/internal/care"
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
 	"memberintel/internal/postgres"
@@ -128,7 +129,7 @@ func (r *Run) follow(ctx context.Context, tx *postgres.TenantTx, next Next) ([]D
 // judge decides the status and, unless it is succeeded, the error that says why.
 func judge(o Outcome, quarantined int64, err error) (Status, error) {
 	switch {
-	case fault.Is(err, fault.Stopped), errors.Is(err, context.Canceled):
+	case fault.Is(err, fault.Stopped), errors.Is(err, context.Canceled), errors.Is(err, care.ErrNotAsked):
 		return Stopped, err
 	case interrupted(err):
 		return Failed, fault.Wrap(fault.Unavailable, err, "The database was away for a moment, and the sync was cut off.")
@@ -178,13 +179,20 @@ func (r *Run) recordHealth(ctx context.Context, tx *postgres.TenantTx, status St
 	outcome := connection.Outcome{
 		ResponseMS: o.ResponseMS, NextSyncAt: o.NextSyncAt, NotPermitted: o.NotPermitted, MappingVersion: o.MappingVersion,
 	}
+	if outcome.ResponseMS == 0 { // what is asked with care is timed there
+		standing, err := care.StandingOf(ctx, tx, r.Connection.ID)
+		if err != nil {
+			return err
+		}
+		outcome.ResponseMS = standing.ResponseMS
+	}
 	switch {
 	case (r.Mode == Verify || r.Mode == Replay) && status == Succeeded:
 		return nil // it says nothing about the rest
 	case status == Succeeded:
 		return r.ledger.Connections.Succeeded(ctx, tx, r.Connection.ID, outcome)
 	case status == Stopped:
-		return nil // a switch or Ctrl-C: the source and its credential are not to blame
+		return nil // a switch, Ctrl-C, or a site that was not asked: no attempt was made
 	default:
 		return r.ledger.Connections.Failed(ctx, tx, r.Connection.ID, problem, status == Partial, outcome)
 	}

@@ -42,7 +42,7 @@ const (
 	Succeeded Status = "succeeded"
 	Partial   Status = "partial" // went through, but not everything could be read or understood
 	Failed    Status = "failed"
-	Stopped   Status = "stopped" // by a switch, or because the connection was taken away
+	Stopped   Status = "stopped" // by a switch, since its site is left in peace, or because the connection was taken away
 )
 
 // LeaseTTL is how long a run belongs to a worker that no longer says so.

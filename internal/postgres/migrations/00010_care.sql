@@ -47,9 +47,10 @@ CREATE POLICY tenant ON connection_care TO memberintel_app
     WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
 GRANT SELECT, INSERT, UPDATE ON connection_care, site_pace TO memberintel_app;
 
--- The tick may leave out what is open; support sees why a tenant is not synced.
-CREATE POLICY service ON connection_care FOR SELECT TO memberintel_service USING (true);
+-- Whoever asks for a sync in a person's name closes the breaker; support sees why a tenant is not synced.
+CREATE POLICY service ON connection_care TO memberintel_service USING (true) WITH CHECK (true);
 GRANT SELECT (tenant_id, connection_id, breaker, opened_at, retry_at) ON connection_care TO memberintel_service;
+GRANT UPDATE (breaker, failures, openings, opened_at, retry_at, probe_token, probe_until) ON connection_care TO memberintel_service;
 CREATE POLICY operator ON connection_care FOR SELECT TO memberintel_operator USING (true);
 GRANT SELECT ON connection_care TO memberintel_operator;
 
