@@ -50,6 +50,7 @@ func (c *connectStripeCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
+		p.about = connection.Stripe
 		view, err := p.connectStripe(ctx, h, stripe.ConnectRequest{
 			Tenant: t.ID, Actor: actor, Key: p.secrets.StripeKey, WebhookSecrets: p.secrets.StripeWebhookSecret,
 			Account: c.Account, Livemode: c.Livemode,
@@ -57,7 +58,7 @@ func (c *connectStripeCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		if view.State == connection.Pending {
+		if view.State != connection.Connected { // what did not work is to be tried with what is new
 			if err := h.request(ctx, view.ConnectionID, syncrun.Connecting); err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"memberintel/internal/care"
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
 	"memberintel/internal/job"
@@ -25,10 +26,15 @@ func (h *house) handlers() map[job.Kind]job.Handler {
 }
 
 // sync brings one connection up to date here and now, and sets when it is due again. While another worker is at it,
-// it waits for that one's end and says so. One that was interrupted stays due.
+// it waits for that one's end and says so. One that was interrupted stays due. A person asks, who is believed that a
+// site which was left in peace works again.
 func (h *house) sync(
 	ctx context.Context, c connection.Connection, plan tenant.Plan, mode syncrun.Mode, say io.Writer, watch func(*syncrun.Run),
 ) (syncrun.Report, error) {
+	err := h.db.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error { return care.Forgive(ctx, tx, c.ID) })
+	if err != nil {
+		return syncrun.Report{}, err
+	}
 	report, err := h.stripe.Sync(ctx, c, mode, watch)
 	for told := false; fault.Is(err, fault.Busy) && report.RunID == 0 && ctx.Err() == nil; told = true {
 		if !told {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"memberintel/internal/alert"
 	"memberintel/internal/connection"
 	"memberintel/internal/identity"
 	"memberintel/internal/postgres"
@@ -13,23 +14,34 @@ import (
 )
 
 type statusCommand struct {
-	Tenant string `placeholder:"T" help:"The tenant's id or name. Default: all tenants."`
+	Tenant string `placeholder:"T" help:"The tenant's id or name. Default: all tenants, and the support list."`
 }
 
 // Help shows an example.
-func (*statusCommand) Help() string { return example("memberintel status --tenant oak-hill") }
+func (*statusCommand) Help() string {
+	return "What does not work stands first. On a terminal it is coloured, unless NO_COLOR is set.\n\n" + example("memberintel status --tenant oak-hill")
+}
+
+type statusView struct {
+	Summary map[connection.State]int `json:"summary"` // how many connections are in a state; those that none is in are left out
+	Tenants []tenantStatus           `json:"tenants"` // by name, never nil
+	*supportView
+}
 
 type tenantStatus struct {
 	TenantID    tenant.ID          `json:"tenant_id"`
 	Name        string             `json:"name"`
 	Plan        tenant.Plan        `json:"plan"`
 	Connections []connectionStatus `json:"connections"` // never nil
+	Banners     []bannerStatus     `json:"banners"`     // never nil
 }
 
 type connectionStatus struct {
 	ConnectionID        connection.ID       `json:"connection_id"`
 	PipelineType        connection.Pipeline `json:"pipeline_type"`
 	State               connection.State    `json:"state"`
+	PausedBecause       *string             `json:"paused_because"` // null while it is not paused
+	Since               *time.Time          `json:"since"`          // since when a success has been due; null while all is well
 	LastSuccessAt       *time.Time          `json:"last_success_at"`
 	LastAttemptAt       *time.Time          `json:"last_attempt_at"`
 	LastError           *string             `json:"last_error"`
@@ -41,27 +53,45 @@ type connectionStatus struct {
 	Stale               bool                `json:"stale"`
 	// Leftovers are the rows of accounts that were connected earlier; never nil.
 	Leftovers []connection.Leftover `json:"leftovers"`
+
+	well bool
 }
 
-// Run tells of one tenant or of all. It is not healthy when a connection is degraded or failed.
+type bannerStatus struct {
+	ConnectionID connection.ID       `json:"connection_id"`
+	PipelineType connection.Pipeline `json:"pipeline_type"`
+	Level        alert.Level         `json:"level"`
+	Sentence     string              `json:"sentence"`
+	Since        time.Time           `json:"since"`
+	Checklist    []string            `json:"checklist"` // never nil
+	Next         string              `json:"next"`
+}
+
+// Run tells of one tenant, or of all and the support list. It is not healthy when a connection is degraded or failed.
 func (c *statusCommand) Run(ctx context.Context, p *program) error {
 	return p.with(ctx, func(h *house) error {
 		tenants, err := c.tenants(ctx, h)
 		if err != nil {
 			return err
 		}
-		views, healthy := []tenantStatus{}, true
+		view, healthy := statusView{Summary: map[connection.State]int{}, Tenants: []tenantStatus{}}, true
 		for _, t := range tenants {
-			view, err := h.status(ctx, t)
+			status, err := h.status(ctx, t)
 			if err != nil {
 				return err
 			}
-			views = append(views, view)
-			for _, c := range view.Connections {
-				healthy = healthy && c.State != connection.Degraded && c.State != connection.Failed
+			view.Tenants = append(view.Tenants, status)
+			for _, c := range status.Connections {
+				view.Summary[c.State]++
+				healthy = healthy && c.well
 			}
 		}
-		p.answer(map[string]any{"tenants": views}, func(w io.Writer) { writeStatus(w, views) })
+		if c.Tenant == "" {
+			if view.supportView, err = h.support(ctx); err != nil {
+				return err
+			}
+		}
+		p.answer(view, func(w io.Writer) { statusText{w: w, paint: p.paint(), now: time.Now()}.write(view) })
 		if !healthy {
 			return errNotHealthy
 		}
@@ -79,78 +109,47 @@ func (c *statusCommand) tenants(ctx context.Context, h *house) ([]identity.Tenan
 
 // status reads how the tenant's connections fare, at one moment.
 func (h *house) status(ctx context.Context, t identity.Tenant) (tenantStatus, error) {
-	view := tenantStatus{TenantID: t.ID, Name: t.Name, Plan: t.Plan, Connections: []connectionStatus{}}
+	view := tenantStatus{TenantID: t.ID, Name: t.Name, Plan: t.Plan, Connections: []connectionStatus{}, Banners: []bannerStatus{}}
 	err := h.db.TenantTx(ctx, t.ID, func(tx *postgres.TenantTx) error {
-		connections, err := h.connections.List(ctx, tx)
+		all, err := syncrun.HealthOf(ctx, tx, h.connections)
 		if err != nil {
 			return err
 		}
-		freshness, err := syncrun.FreshnessOf(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for _, c := range connections {
-			shown := statusOf(c, freshness)
-			if shown.Leftovers, err = h.connections.Leftovers(ctx, tx, c); err != nil {
+		for _, health := range all {
+			shown := statusOf(health)
+			if shown.Leftovers, err = h.connections.Leftovers(ctx, tx, health.Connection); err != nil {
 				return err
 			}
 			view.Connections = append(view.Connections, shown)
 		}
-		return nil
+		banners, err := alert.Banners(ctx, tx, h.connections)
+		for _, b := range banners {
+			view.Banners = append(view.Banners, bannerStatus{b.ConnectionID, b.Pipeline, b.Level, b.Sentence, b.Since, b.Checklist, b.Next})
+		}
+		return err
 	})
 	return view, err
 }
 
-// statusOf joins a connection with its freshness. One that works and whose data is too old is degraded. Before the
-// first attempt there is no freshness but that of an earlier account.
-func statusOf(c connection.Connection, freshness []syncrun.Freshness) connectionStatus {
+func statusOf(h syncrun.Health) connectionStatus {
+	c := h.Connection
 	s := connectionStatus{
-		ConnectionID: c.ID, PipelineType: c.Pipeline, State: c.State, LastSuccessAt: c.LastSuccessAt, LastAttemptAt: c.LastAttemptAt,
-		LastError: c.LastError, Checklist: c.Checklist(), NextAttemptAt: c.NextSyncAt, ConsecutiveFailures: c.ConsecutiveFailures,
-		ResponseMS: c.ResponseMS, Stale: true,
+		ConnectionID: c.ID, PipelineType: c.Pipeline, State: h.State, Since: h.Since, LastSuccessAt: c.LastSuccessAt, LastAttemptAt: c.LastAttemptAt,
+		LastError: c.LastError, Checklist: c.Checklist(), NextAttemptAt: h.NextAttemptAt, ConsecutiveFailures: c.ConsecutiveFailures,
+		ResponseMS: c.ResponseMS, DataAsOf: h.DataAsOf, Stale: h.Stale, well: h.Well(),
 	}
-	for _, f := range freshness {
-		if f.PipelineType == string(c.Pipeline) && c.LastAttemptAt != nil {
-			s.DataAsOf, s.Stale = f.DataAsOf, f.Stale
-		}
-	}
-	if s.State == connection.Connected && s.Stale {
-		s.State = connection.Degraded
+	if h.Paused != "" {
+		s.PausedBecause = &h.Paused
 	}
 	return s
 }
 
-func writeStatus(w io.Writer, tenants []tenantStatus) {
-	if len(tenants) == 0 {
-		writef(w, "There are no tenants; add one with `memberintel tenant create --name NAME`.\n")
-	}
-	for _, t := range tenants {
-		writef(w, "%s (%s), plan %s\n", t.Name, t.TenantID, t.Plan)
-		if len(t.Connections) == 0 {
-			writef(w, "  nothing connected; connect with `memberintel connect stripe --tenant %s`\n", t.Name)
-		}
-		for _, c := range t.Connections {
-			writeConnection(w, c)
+// banner returns what stands above everything else about the connection, nil when nothing does.
+func (t tenantStatus) banner(id connection.ID) *bannerStatus {
+	for i := range t.Banners {
+		if t.Banners[i].ConnectionID == id {
+			return &t.Banners[i]
 		}
 	}
-}
-
-func writeConnection(w io.Writer, c connectionStatus) {
-	age := "data as of " + moment(c.DataAsOf)
-	if c.Stale {
-		age += ", stale"
-	}
-	writef(w, "  %s: %s, %s, last success %s\n", c.PipelineType.Label(), c.State, age, moment(c.LastSuccessAt))
-	if c.LastError != nil {
-		writef(w, "    %s\n", *c.LastError)
-	}
-	for _, step := range c.Checklist {
-		writef(w, "    - %s\n", step)
-	}
-	for _, left := range c.Leftovers {
-		writef(w, "    %s\n", left.Sentence(c.PipelineType))
-	}
-	if c.NextAttemptAt != nil {
-		writef(w, "    next attempt %s\n", moment(c.NextAttemptAt))
-	}
+	return nil
 }

@@ -108,8 +108,13 @@ func (s *statusPage) tenant(ctx context.Context, t identity.Tenant) (page.Tenant
 	if err != nil {
 		return shown, err
 	}
+	for _, b := range status.Banners {
+		shown.Banners = append(shown.Banners, page.Banner{
+			Level: string(b.Level), Source: b.PipelineType.Label(), Sentence: b.Sentence, Since: b.Since, Checklist: b.Checklist, Next: b.Next,
+		})
+	}
 	for _, c := range status.Connections {
-		shown.Connections = append(shown.Connections, connectionOnPage(c))
+		shown.Connections = append(shown.Connections, connectionOnPage(c, status.banner(c.ConnectionID) != nil))
 	}
 	err = s.house.db.TenantTx(ctx, t.ID, func(tx *postgres.TenantTx) error {
 		summary, err := warehouse.Summarise(ctx, tx)
@@ -132,13 +137,20 @@ func (s *statusPage) tenant(ctx context.Context, t identity.Tenant) (page.Tenant
 	return shown, err
 }
 
-func connectionOnPage(c connectionStatus) page.Connection {
+// connectionOnPage leaves to a banner what that says.
+func connectionOnPage(c connectionStatus, bannered bool) page.Connection {
 	shown := page.Connection{
-		Name: c.PipelineType.Label(), State: string(c.State), LastSuccess: c.LastSuccessAt, DataAsOf: c.DataAsOf, Stale: c.Stale,
-		Checklist: c.Checklist, NextAttempt: c.NextAttemptAt, Failures: c.ConsecutiveFailures,
+		Name: c.PipelineType.Label(), State: string(c.State), Since: c.Since, LastSuccess: c.LastSuccessAt, DataAsOf: c.DataAsOf, Stale: c.Stale,
+		NextAttempt: c.NextAttemptAt, Failures: c.ConsecutiveFailures,
 	}
-	if c.LastError != nil {
-		shown.LastError = *c.LastError
+	if c.PausedBecause != nil {
+		shown.Paused = *c.PausedBecause
+	}
+	if c.ResponseMS != nil {
+		shown.ResponseMS = *c.ResponseMS
+	}
+	if c.LastError != nil && !bannered {
+		shown.LastError, shown.Checklist = *c.LastError, c.Checklist
 	}
 	for _, left := range c.Leftovers {
 		shown.Notes = append(shown.Notes, left.Sentence(c.PipelineType))

@@ -29,11 +29,12 @@ func New() (*Pages, error) {
 		return nil, fmt.Errorf("page: %w", err)
 	}
 	functions := template.FuncMap{
-		"ago":   ago,
-		"style": func() template.CSS { return template.CSS(style) }, //nolint:gosec // it is ours
-		"utc":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"money": Money,
-		"count": Count,
+		"ago":          Ago,
+		"style":        func() template.CSS { return template.CSS(style) }, //nolint:gosec // it is ours
+		"utc":          func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"money":        Money,
+		"count":        Count,
+		"milliseconds": func(n int) string { return Count(int64(n)) + " ms" },
 	}
 	status, err := template.New("status.html").Funcs(functions).ParseFS(assets, "status.html")
 	if err != nil {
@@ -52,8 +53,8 @@ func (p *Pages) Status(w io.Writer, s Status) error {
 	return err
 }
 
-// ago says how long before now t was, in words.
-func ago(now, t time.Time) string {
+// Ago says how long before now t was, in words.
+func Ago(now, t time.Time) string {
 	d := now.Sub(t)
 	switch {
 	case d < -time.Second:

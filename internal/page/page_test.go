@@ -20,6 +20,11 @@ func TestStatusInEachState(t *testing.T) {
 	connected := func(c Connection, runs ...Run) Status {
 		return Status{Now: now, Refresh: 5, Tenants: []Tenant{{Name: "oak-hill", Plan: "pro", Connections: []Connection{c}, Runs: runs}}}
 	}
+	bannered := func(b Banner, c Connection) Status {
+		s := connected(c)
+		s.Tenants[0].Banners = []Banner{b}
+		return s
+	}
 	full := connected(
 		Connection{Name: "Stripe", State: "connected", LastSuccess: before(2 * time.Hour), DataAsOf: before(3 * time.Second), NextAttempt: before(-22 * time.Hour)},
 		Run{ID: 12, Platform: "stripe", Mode: "live", Status: "running", Started: now.Add(-time.Hour), Records: 1234},
@@ -41,6 +46,17 @@ func TestStatusInEachState(t *testing.T) {
 			LastError: "Not everything could be read: the key may not read Charges: Read.", Checklist: []string{"Open the key."}, Failures: 2},
 			Run{ID: 3, Platform: "stripe", Mode: "incremental", Status: "partial", Started: now.Add(-time.Minute), Took: "1s",
 				Problem: "Not everything could be read: the key may not read Charges: Read."}),
+		"resting": connected(Connection{Name: "MemberPress", State: "paused", Paused: "The site did not work 5 times in a row, so it is left in peace until 09:45:00 UTC.",
+			Since: before(time.Hour), LastSuccess: before(25 * time.Hour), DataAsOf: before(25 * time.Hour), LastError: "lakeside.example cannot be reached.",
+			Checklist: []string{"Open the site in a browser."}, Failures: 2, NextAttempt: before(-15 * time.Minute), ResponseMS: 1250}),
+		"info": bannered(Banner{Level: "info", Source: "Stripe", Sentence: "This work is stopped by the switch pipeline:stripe: Stripe is down", Since: now.Add(-50 * time.Hour)},
+			Connection{Name: "Stripe", State: "paused", Paused: "This work is stopped by the switch pipeline:stripe: Stripe is down", LastSuccess: before(72 * time.Hour), DataAsOf: before(72 * time.Hour), Stale: true}),
+		"warning": bannered(Banner{Level: "warning", Source: "MemberPress", Sentence: "lakeside.example cannot be reached.", Since: now.Add(-2 * time.Hour),
+			Checklist: []string{"Open the site in a browser.", "Ask whoever hosts it."}, Next: "memberintel goes on trying by itself."},
+			Connection{Name: "MemberPress", State: "degraded", Since: before(2 * time.Hour), LastSuccess: before(26 * time.Hour), DataAsOf: before(26 * time.Hour), Failures: 3, ResponseMS: 300}),
+		"alarm": bannered(Banner{Level: "alarm", Source: "Stripe", Sentence: "Stripe refuses this key.", Since: now.Add(-2 * time.Minute),
+			Checklist: []string{"Make a new key."}, Next: "memberintel waits for you."},
+			Connection{Name: "Stripe", State: "failed", Since: before(2 * time.Minute), LastSuccess: before(24 * time.Hour), DataAsOf: before(24 * time.Hour), Failures: 1}),
 		"failed":       connected(Connection{Name: "Stripe", State: "failed", LastError: "Stripe refuses this key.", Checklist: []string{"Make a new key.", "Connect again."}, Failures: 1}),
 		"paused":       connected(Connection{Name: "Stripe", State: "paused", LastSuccess: before(time.Minute), DataAsOf: before(time.Minute)}),
 		"disconnected": connected(Connection{Name: "Stripe", State: "disconnected", LastError: "Disconnected on request."}),
@@ -66,13 +82,14 @@ func TestStatusEscapesWhatOthersWrote(t *testing.T) {
 	}
 	var got bytes.Buffer
 	const hostile = `<script>alert(1)</script>"'`
-	view := Status{Tenants: []Tenant{{Name: hostile, Plan: hostile, Connections: []Connection{{Name: hostile, State: hostile, LastError: hostile,
-		Checklist: []string{hostile}, Notes: []string{hostile}}}, Runs: []Run{{Platform: hostile, Problem: hostile}}}}}
+	view := Status{Tenants: []Tenant{{Name: hostile, Plan: hostile, Connections: []Connection{{Name: hostile, State: hostile, Paused: hostile, LastError: hostile,
+		Checklist: []string{hostile}, Notes: []string{hostile}}}, Runs: []Run{{Platform: hostile, Problem: hostile}},
+		Banners: []Banner{{Level: hostile, Source: hostile, Sentence: hostile, Checklist: []string{hostile}, Next: hostile}}}}}
 	if err := pages.Status(&got, view); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(got.String(), "<script") {
-		t.Errorf("a name became markup:\n%s", got.String())
+	if n := strings.Count(got.String(), "&lt;script&gt;"); strings.Contains(got.String(), "<script") || n != 16 {
+		t.Errorf("a name became markup, or is shown %d times:\n%s", n, got.String())
 	}
 }
 
@@ -97,7 +114,7 @@ func TestAgo(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "just now", time.Second: "1 second ago", 90 * time.Second: "1 minute ago", 49 * time.Hour: "2 days ago", -time.Hour: "in 1 hour",
 	} {
-		if got := ago(now, now.Add(-d)); got != want {
+		if got := Ago(now, now.Add(-d)); got != want {
 			t.Errorf("%v before now is %q, want %q", d, got, want)
 		}
 	}

@@ -15,11 +15,22 @@ type Status struct {
 type Tenant struct {
 	Name          string
 	Plan          string
+	Banners       []Banner
 	Connections   []Connection
 	Members       []MemberCount // by status
 	Subscriptions int64
 	MRR           []Amount
 	Runs          []Run // newest first
+}
+
+// Banner is what is said above everything else about a connection that does not work.
+type Banner struct {
+	Level     string // info, warning or alarm
+	Source    string // the platform
+	Sentence  string
+	Since     time.Time
+	Checklist []string
+	Next      string // who acts next; "" when nobody need
 }
 
 // MemberCount is how many members have a status.
@@ -36,15 +47,18 @@ type Amount struct {
 
 // Connection is how one connection fares.
 type Connection struct {
-	Name        string // of the platform
-	State       string // pending, connected, degraded, failed, paused, disconnected
+	Name        string     // of the platform
+	State       string     // pending, connected, degraded, failed, paused, disconnected
+	Paused      string     // why it is paused, "" while it is not
+	Since       *time.Time // since when a success has been due; nil while all is well
 	LastSuccess *time.Time
 	DataAsOf    *time.Time
 	Stale       bool
-	LastError   string
+	LastError   string // "" also where a banner says it
 	Checklist   []string
 	NextAttempt *time.Time
 	Failures    int      // in a row
+	ResponseMS  int      // how long an answer usually takes, 0 when nobody knows
 	Notes       []string // what else is to know, a sentence each
 }
 

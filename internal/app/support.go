@@ -1,0 +1,79 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"memberintel/internal/alert"
+	"memberintel/internal/connection"
+	"memberintel/internal/postgres"
+	"memberintel/internal/tenant"
+)
+
+// supportView is what the operator's support team is to know: what does not work, of all tenants, and whether its
+// owners were told.
+type supportView struct {
+	Support []troubleStatus `json:"support"` // the longest outage first, never nil
+	Mails   backlogStatus   `json:"mails"`
+}
+
+type troubleStatus struct {
+	TenantID            tenant.ID           `json:"tenant_id"`
+	Name                string              `json:"name"`
+	Plan                tenant.Plan         `json:"plan"`
+	ConnectionID        connection.ID       `json:"connection_id"`
+	PipelineType        connection.Pipeline `json:"pipeline_type"`
+	Reason              alert.Reason        `json:"reason"`
+	Since               time.Time           `json:"since"`
+	Sentence            string              `json:"sentence"`
+	Cause               *string             `json:"cause"` // for the operator; null where the sentence says it all
+	ConsecutiveFailures int                 `json:"consecutive_failures"`
+	LastSuccessAt       *time.Time          `json:"last_success_at"`
+	Mails               []mailStatus        `json:"mails"` // never nil; empty while nobody was told
+}
+
+type mailStatus struct {
+	About     string     `json:"about"` // outage or recovery
+	Recipient string     `json:"recipient"`
+	Status    string     `json:"status"` // waiting, sending, sent, dropped or uncertain
+	Attempts  int        `json:"attempts"`
+	SentAt    *time.Time `json:"sent_at"`
+	LastError *string    `json:"last_error"`
+}
+
+type backlogStatus struct {
+	Waiting int        `json:"waiting"`
+	Oldest  *time.Time `json:"oldest"` // null while none waits
+}
+
+func (h *house) support(ctx context.Context) (*supportView, error) {
+	view := &supportView{Support: []troubleStatus{}}
+	err := h.db.OperatorTx(ctx, func(tx *postgres.OperatorTx) error {
+		list, err := alert.SupportList(ctx, tx, h.connections)
+		if err != nil {
+			return err
+		}
+		for _, t := range list {
+			view.Support = append(view.Support, troubleOf(t))
+		}
+		backlog, err := alert.BacklogOf(ctx, tx)
+		view.Mails = backlogStatus{backlog.Waiting, backlog.Oldest}
+		return err
+	})
+	return view, err
+}
+
+func troubleOf(t alert.Trouble) troubleStatus {
+	s := troubleStatus{
+		TenantID: t.Incident.TenantID, Name: t.Tenant, Plan: t.Plan, ConnectionID: t.Incident.ConnectionID, PipelineType: t.Incident.Pipeline,
+		Reason: t.Incident.Reason, Since: t.Incident.Since, Sentence: t.Incident.Sentence, Cause: t.Connection.LastErrorCause,
+		ConsecutiveFailures: t.Connection.ConsecutiveFailures, LastSuccessAt: t.Connection.LastSuccessAt, Mails: []mailStatus{},
+	}
+	if t.Connection.LastError != nil {
+		s.Sentence = *t.Connection.LastError
+	}
+	for _, m := range t.Mails {
+		s.Mails = append(s.Mails, mailStatus{m.About, m.Recipient, m.Status, m.Attempts, m.SentAt, m.LastError})
+	}
+	return s
+}
