@@ -92,7 +92,7 @@ func TestStatusSaysTheWorstFirst(t *testing.T) {
 func TestStatusOfNothing(t *testing.T) {
 	for want, view := range map[string]statusView{
 		"There are no tenants; add one with `memberintel tenant create --name NAME`.\n": {supportView: &supportView{}},
-		"0 connections: connect a source to begin.": {Tenants: []tenantStatus{{Name: "club"}}},
+		"0 connections: connect a source to begin.":                                     {Tenants: []tenantStatus{{Name: "club"}}},
 	} {
 		var got bytes.Buffer
 		statusText{w: &got}.write(view)

@@ -14,7 +14,7 @@ import (
 // Symptom is what a site shows when it is not well, finer than a fault's kind.
 type Symptom string
 
-// The symptoms. docs/sick-sites.md tells what each of them leads to.
+// The symptoms. docs/sick-sites.md and docs/spared-sites.md tell what each of them leads to.
 const (
 	Timeout        Symptom = "timeout"
 	SlowDrip       Symptom = "slow_drip"

@@ -69,6 +69,7 @@ var pages = map[Sickness]page{
 	Gateway: {status: 504, header: map[string]string{"Server": "nginx"},
 		body: `<html><head><title>504 Gateway Time-out</title></head><body><center><h1>504 Gateway Time-out</h1></center><hr><center>nginx</center></body></html>`},
 	GarbageJSON: {status: 200, json: true, body: `{"protocol":1,"rows":[{"id":1,"email":`},
+	Drifted:     {status: 200, json: true, body: `{"protocol":7,"result":{"items":[{"ID":1,"user":{"mail":"ada@club.example"}}]}}`},
 	Noticed: {status: 200, json: true, body: "\ufeff<br />\n<b>Notice</b>:  Undefined index: x{y} in <b>/srv/www/wp-content/plugins/old/old.php</b> on line <b>7</b><br />\n" +
 		`{"protocol":1,"rows":[]}` + "\n" + `{"mi_signature":"v1=00"}`},
 	ComingSoon: {status: 200, body: `<!DOCTYPE html><html><head><title>Lakeside Tennis</title><script>window.x = {};</script></head><body><h1>Our new site is almost here</h1></body></html>`},

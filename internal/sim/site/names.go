@@ -28,6 +28,13 @@ func (n *Names) Set(name string, addresses ...netip.Addr) {
 	n.addresses[name] = addresses
 }
 
+// Forget makes the name one that does not exist.
+func (n *Names) Forget(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.addresses, name)
+}
+
 // Resolver asks the name server.
 func (n *Names) Resolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {

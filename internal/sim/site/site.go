@@ -25,6 +25,7 @@ const (
 	Garbage      Sickness = "garbage"       // bytes that are no HTTP
 	GarbageJSON  Sickness = "garbage_json"  // 200, says JSON, and is none
 	Noticed      Sickness = "noticed"       // 200, JSON after notices of PHP: an answer of use
+	Drifted      Sickness = "drifted"       // 200, JSON of another shape than was agreed
 	ComingSoon   Sickness = "coming_soon"   // 200, a page where data was asked for
 	Maintenance  Sickness = "maintenance"   // 503 of WordPress with Retry-After
 	TooMany      Sickness = "too_many"      // 429 with Retry-After
