@@ -104,7 +104,8 @@ func (c *Client) Do(ctx context.Context, r Request, timeout time.Duration) (Resp
 	if ctx.Err() != nil {
 		return resp, ctx.Err()
 	}
-	if err != nil && errors.Is(context.Cause(limited), errTimeout) {
+	// What came whole too late may not be whole: a site that notices that nobody reads ends its answer well.
+	if resp.Took >= timeout || errors.Is(context.Cause(limited), errTimeout) {
 		err = errTimeout
 	}
 	if found := diagnose(resp, err, r.JSON); found != nil {

@@ -37,6 +37,22 @@ func TestAHealthySiteIsReadByAnHonestClient(t *testing.T) {
 	}
 }
 
+// A timer may go off late, and an answer may seem to end well because the site noticed that nobody reads it any more.
+func TestAnAnswerThatComesTooLateIsNone(t *testing.T) {
+	p := open(t, nil, nil)
+	p.site.OnRequest(p.clock.take(5 * time.Second))
+	client := fetch.New(fetch.Config{
+		Allow: loopback(), Resolver: p.names.Resolver(), Now: p.clock.Now,
+		After: func(time.Duration) (<-chan time.Time, func() bool) { return nil, func() bool { return true } },
+	})
+	if _, err := client.Do(t.Context(), fetch.Request{URL: p.url, JSON: true}, 5*time.Second); fetch.SymptomOf(err) != fetch.SlowDrip {
+		t.Errorf("after 5 s of 5: %v", err)
+	}
+	if _, err := client.Do(t.Context(), fetch.Request{URL: p.url, JSON: true}, 6*time.Second); err != nil {
+		t.Errorf("after 5 s of 6: %v", err)
+	}
+}
+
 func TestJSONBehindNoticesIsAnAnswerOfUse(t *testing.T) {
 	p := open(t, nil, nil)
 	p.site.Be(site.Noticed)
