@@ -22,8 +22,8 @@ import (
 
 const sickHost = "lakeside.example"
 
-// club is a tenant with a MemberPress site: real HTTPS on a real port, behind a name server of its own.
-type club struct {
+// patient is a tenant with a MemberPress site: real HTTPS on a real port, behind a name server of its own.
+type patient struct {
 	tenant     tenant.ID
 	connection connection.ID
 	email      string
@@ -39,9 +39,9 @@ type club struct {
 }
 
 // newClub starts a site that answers within a second.
-func newClub(t *testing.T, certificates map[appearance]tls.Certificate) *club {
+func newClub(t *testing.T, certificates map[appearance]tls.Certificate) *patient {
 	t.Helper()
-	c := &club{site: site.New(nil), names: site.NewNames(), watch: &stopwatch{now: sickStart}}
+	c := &patient{site: site.New(nil), names: site.NewNames(), watch: &stopwatch{now: sickStart}}
 	server := httptest.NewUnstartedServer(c.site)
 	c.front = &front{Listener: server.Listener, certificates: certificates}
 	server.Listener = c.front
@@ -66,7 +66,7 @@ func newClub(t *testing.T, certificates map[appearance]tls.Certificate) *club {
 }
 
 // visited is what a client is made of that knows the site and goes by that clock.
-func (c *club) visited(watch *stopwatch) fetch.Config {
+func (c *patient) visited(watch *stopwatch) fetch.Config {
 	return fetch.Config{
 		MaxBytes: 1 << 20, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Resolver: c.names.Resolver(), Roots: c.roots,
 		Now: watch.Now, After: watch.After,
@@ -74,14 +74,14 @@ func (c *club) visited(watch *stopwatch) fetch.Config {
 }
 
 // neighbour is another tenant's club on the same site.
-func (c *club) neighbour() *club {
-	other := &club{site: c.site, front: c.front, names: c.names, roots: c.roots, watch: &stopwatch{now: sickStart}, url: c.url}
+func (c *patient) neighbour() *patient {
+	other := &patient{site: c.site, front: c.front, names: c.names, roots: c.roots, watch: &stopwatch{now: sickStart}, url: c.url}
 	other.client = fetch.New(other.visited(other.watch))
 	return other
 }
 
 // recovers makes all as it should be.
-func (c *club) recovers() {
+func (c *patient) recovers() {
 	c.site.Be(site.Healthy)
 	c.site.OnRequest(c.watch.take(time.Second))
 	c.front.show(proper)
@@ -89,10 +89,10 @@ func (c *club) recovers() {
 }
 
 // sickness is what becomes of a club's site.
-type sickness func(*club)
+type sickness func(*patient)
 
 func is(what site.Sickness) sickness {
-	return func(c *club) {
+	return func(c *patient) {
 		c.site.Be(what)
 		c.site.OnRequest(nil)
 		if what == site.Hanging || what == site.Dripping {
@@ -101,12 +101,12 @@ func is(what site.Sickness) sickness {
 	}
 }
 
-func takes(d time.Duration) sickness { return func(c *club) { c.site.OnRequest(c.watch.take(d)) } }
-func shows(look appearance) sickness { return func(c *club) { c.front.show(look) } }
+func takes(d time.Duration) sickness { return func(c *patient) { c.site.OnRequest(c.watch.take(d)) } }
+func shows(look appearance) sickness { return func(c *patient) { c.front.show(look) } }
 func leadsTo(address string) sickness {
-	return func(c *club) { c.names.Set(sickHost, netip.MustParseAddr(address)) }
+	return func(c *patient) { c.names.Set(sickHost, netip.MustParseAddr(address)) }
 }
-func isUnknown(c *club) { c.names.Forget(sickHost) }
+func isUnknown(c *patient) { c.names.Forget(sickHost) }
 
 // appearance is what a client meets before it can ask anything.
 type appearance string

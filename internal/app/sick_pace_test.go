@@ -61,7 +61,7 @@ func TestASlowSiteIsNotAskedByTwoNorMoreOftenThanItsLimit(t *testing.T) {
 			t.Errorf("%d requests in the minute from %v on: %v", within, at, asked)
 		}
 	}
-	for _, c := range []*club{first, second} {
+	for _, c := range []*patient{first, second} {
 		if shown := w.shown(c); shown.State != connection.Connected || shown.ConsecutiveFailures != 0 || w.runs(c, syncrun.Failed) != 0 {
 			t.Errorf("in the end: %+v", shown)
 		}

@@ -98,7 +98,7 @@ func TestTheSickSiteMatrix(t *testing.T) {
 	goldenPage(t, "sick-sites.md", sickPage(courses))
 }
 
-func (w *ward) follow(c *club, is *course) {
+func (w *ward) follow(c *patient, is *course) {
 	t := w.t
 	t.Helper()
 	w.turn(c)
@@ -140,7 +140,7 @@ func (w *ward) follow(c *club, is *course) {
 }
 
 // note looks whether a mail came. That of the outage says what the status says.
-func (w *ward) note(c *club, is *course, when string) {
+func (w *ward) note(c *patient, is *course, when string) {
 	w.t.Helper()
 	mails := w.mails.to(c.email)
 	about := func(m received) string {

@@ -47,7 +47,7 @@ type ward struct {
 	pages   int // that a sync asks for
 
 	mu    sync.Mutex
-	clubs map[connection.ID]*club
+	clubs map[connection.ID]*patient
 }
 
 // drawer is a job engine that keeps what it is given.
@@ -80,7 +80,7 @@ func (d *drawer) take() (job.Job, bool) {
 func newWard(t *testing.T, spared care.Config) *ward {
 	t.Helper()
 	db := pgtest.New(t)
-	w := &ward{t: t, mails: newSink(t), queue: &drawer{}, clubs: map[connection.ID]*club{}, now: sickStart, clock: pgtest.NewClock(t, db, sickStart), pages: 1}
+	w := &ward{t: t, mails: newSink(t), queue: &drawer{}, clubs: map[connection.ID]*patient{}, now: sickStart, clock: pgtest.NewClock(t, db, sickStart), pages: 1}
 	w.house = w.another(db)
 	w.worker = w.workerOf(w.house, spared)
 	p := &program{Settings: Settings{SMTPURL: w.mails.url(), PublicURL: "https://memberintel.example.org"}}
@@ -147,7 +147,7 @@ func (w *ward) pull(ctx context.Context, run *syncrun.Run, known *care.Care) err
 }
 
 // admit gives the club a tenant, a connection that is due each day and somebody to write to.
-func (w *ward) admit(c *club, name string) {
+func (w *ward) admit(c *patient, name string) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	created, err := identity.CreateTenant(ctx, w.house.db, name, tenant.Pro)
@@ -169,14 +169,14 @@ func (w *ward) admit(c *club, name string) {
 	w.request(c, syncrun.Connecting)
 }
 
-func (w *ward) as(c *club, fn func(*postgres.TenantTx) error) {
+func (w *ward) as(c *patient, fn func(*postgres.TenantTx) error) {
 	w.t.Helper()
 	if err := w.house.db.TenantTx(w.t.Context(), c.tenant, fn); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-func (w *ward) request(c *club, cause syncrun.Cause) {
+func (w *ward) request(c *patient, cause syncrun.Cause) {
 	w.t.Helper()
 	if _, err := w.house.scheduler.RequestNow(w.t.Context(), schedule.Order{ConnectionID: c.connection, Cause: cause}); err != nil {
 		w.t.Fatal(err)
@@ -193,7 +193,7 @@ func (w *ward) pass(d time.Duration) time.Time {
 
 // next lets the time come for what waits first, has it done, and looks and writes mails as the scheduler's role does.
 // It returns false when nothing waits.
-func (w *ward) next(c *club) bool {
+func (w *ward) next(c *patient) bool {
 	w.t.Helper()
 	due, waits := w.queue.take()
 	if !waits {
@@ -221,7 +221,7 @@ func (w *ward) tell() {
 }
 
 // turn lets the club's regular turn come, and the schedule ask for it.
-func (w *ward) turn(c *club) {
+func (w *ward) turn(c *patient) {
 	w.t.Helper()
 	w.pass(w.stored(c).NextSyncAt.Sub(w.now) + time.Second)
 	if n, err := w.house.scheduler.Tick(w.t.Context()); n != 1 || err != nil {
@@ -230,7 +230,7 @@ func (w *ward) turn(c *club) {
 }
 
 // stored is the club's connection as it is stored, and shown as status tells it.
-func (w *ward) stored(c *club) (found connection.Connection) {
+func (w *ward) stored(c *patient) (found connection.Connection) {
 	w.t.Helper()
 	w.as(c, func(tx *postgres.TenantTx) (err error) {
 		found, err = w.house.connections.Get(w.t.Context(), tx, connection.MemberPress)
@@ -239,7 +239,7 @@ func (w *ward) stored(c *club) (found connection.Connection) {
 	return found
 }
 
-func (w *ward) shown(c *club) connectionStatus {
+func (w *ward) shown(c *patient) connectionStatus {
 	w.t.Helper()
 	status, err := w.house.status(w.t.Context(), identity.Tenant{ID: c.tenant})
 	if err != nil || len(status.Connections) != 1 {
@@ -249,7 +249,7 @@ func (w *ward) shown(c *club) connectionStatus {
 }
 
 // runs counts the club's runs that ended so.
-func (w *ward) runs(c *club, status syncrun.Status) (n int) {
+func (w *ward) runs(c *patient, status syncrun.Status) (n int) {
 	w.t.Helper()
 	w.as(c, func(tx *postgres.TenantTx) error {
 		return tx.QueryRow(w.t.Context(), `SELECT count(*) FROM sync_run WHERE status = $1`, status).Scan(&n)
