@@ -148,6 +148,17 @@ func (s *Store) CountByCadence(ctx context.Context, tx *postgres.ServiceTx) ([]C
 	return counts, nil
 }
 
+// CountDue counts the connections that are due and not claimed, and tells for how long the first of them has been.
+func (s *Store) CountDue(ctx context.Context, tx *postgres.ServiceTx) (n int, longest time.Duration, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT count(*), coalesce(memberintel_now() - min(next_sync_at), interval '0')
+		  FROM connection WHERE next_sync_at <= memberintel_now() AND state NOT IN ('disconnected', 'paused')`).Scan(&n, &longest)
+	if err != nil {
+		return 0, 0, fmt.Errorf("connection: count what is due: %w", err)
+	}
+	return n, longest, nil
+}
+
 // none turns nil, which SQL takes for unknown, into an empty list.
 func none[T any](list []T) []T {
 	if list == nil {

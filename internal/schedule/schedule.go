@@ -68,12 +68,18 @@ func (s *Scheduler) busy() time.Duration {
 func (s *Scheduler) Run(ctx context.Context) error {
 	ticker := time.NewTicker(s.every())
 	defer ticker.Stop()
-	for {
+	for observed := (time.Time{}); ; {
 		if _, err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "what dead workers left was not swept", "error", err)
 		}
 		if _, err := s.Tick(ctx); err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "the schedule did not tick", "error", err)
+		}
+		if time.Since(observed) >= observeEvery {
+			observed = time.Now()
+			if err := s.observe(ctx); err != nil && ctx.Err() == nil {
+				s.Log.ErrorContext(ctx, "the metrics do not tell how the schedule stands", "error", err)
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -52,6 +52,14 @@ func TestATickReadsNoMoreThanItTakes(t *testing.T) {
 			_, err := syncrun.Redeliver(ctx, tx, atOnce, DefaultLost)
 			return err
 		},
+		"backlog": func(ctx context.Context, tx *postgres.ServiceTx) error {
+			_, err := w.ledger.Backlog(ctx, tx, DefaultLost)
+			return err
+		},
+		"due": func(ctx context.Context, tx *postgres.ServiceTx) error {
+			_, _, err := store.CountDue(ctx, tx)
+			return err
+		},
 		"count": func(ctx context.Context, tx *postgres.ServiceTx) error {
 			_, err := store.CountByCadence(ctx, tx)
 			return err
@@ -59,7 +67,8 @@ func TestATickReadsNoMoreThanItTakes(t *testing.T) {
 	} {
 		plan := w.explain(ask)
 		t.Logf("%s\n%s", name, plan)
-		if name != "count" && (strings.Contains(plan, "Seq Scan") || buffers(plan) > 1000+*sizeConnections/5) {
+		whole := strings.Contains(strings.ReplaceAll(plan, "Seq Scan on run_slot", ""), "Seq Scan") // which has a row for each place
+		if name != "count" && (whole || buffers(plan) > 1000+*sizeConnections/5) {
 			t.Errorf("%s reads a whole table:\n%s", name, plan)
 		}
 	}
@@ -106,15 +115,31 @@ type explaining struct {
 	plans []string
 }
 
+func (e *explaining) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	if err := e.explain(ctx, sql, args...); err != nil {
+		return failed{err}
+	}
+	return e.Tx.QueryRow(ctx, sql, args...)
+}
+
 func (e *explaining) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	rows, err := e.Tx.Query(ctx, `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) `+sql, args...)
-	if err != nil {
+	if err := e.explain(ctx, sql, args...); err != nil {
 		return nil, err
 	}
-	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, err
-	}
-	e.plans = append(e.plans, lines...)
 	return e.Tx.Query(ctx, sql, args...)
 }
+
+func (e *explaining) explain(ctx context.Context, sql string, args ...any) error {
+	rows, err := e.Tx.Query(ctx, `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) `+sql, args...)
+	if err != nil {
+		return err
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	e.plans = append(e.plans, lines...)
+	return err
+}
+
+// failed is the row of a query that failed.
+type failed struct{ error }
+
+func (f failed) Scan(...any) error { return f.error }

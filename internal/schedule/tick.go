@@ -24,18 +24,18 @@ const (
 // another process ticks. Runs are queued, the next due times set and the jobs handed over in one transaction, so a
 // crash anywhere repeats or leaves nothing.
 func (s *Scheduler) Tick(ctx context.Context) (asked int, err error) {
+	var due []connection.Due
 	err = s.inTx(ctx, func(tx *postgres.ServiceTx) ([]syncrun.Delivery, error) {
-		asked = 0
+		due = nil
 		now, allowance, err := s.allowance(ctx, tx)
 		if err != nil || allowance < 1 {
 			return nil, err
 		}
-		due, err := s.claim(ctx, tx, min(atOnce, int(allowance)))
+		due, err = s.claim(ctx, tx, min(atOnce, int(allowance)))
 		if err != nil || len(due) == 0 {
 			return nil, err
 		}
-		asked = len(due)
-		if err := spend(ctx, tx, allowance-float64(asked)); err != nil {
+		if err := spend(ctx, tx, allowance-float64(len(due))); err != nil {
 			return nil, err
 		}
 		if err := s.setDue(ctx, tx, now, due); err != nil {
@@ -53,7 +53,10 @@ func (s *Scheduler) Tick(ctx context.Context) (asked int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("schedule: tick: %w", err)
 	}
-	return asked, nil
+	for _, d := range due {
+		s.Ledger.Metrics.ScheduleClaimed(string(d.Pipeline))
+	}
+	return len(due), nil
 }
 
 // claim takes what is due and no switch holds up, and with what room is left, connections that no clock knows.

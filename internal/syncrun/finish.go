@@ -83,10 +83,24 @@ func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) 
 		return report, errors.Join(err, fmt.Errorf("syncrun: finish run %d: %w", r.ID, txErr))
 	}
 	r.ledger.Metrics.RunFinished(string(r.Connection.Pipeline), string(r.Mode), string(report.Status), time.Since(r.StartedAt))
+	if problem != nil {
+		r.ledger.Metrics.RunFaulted(string(r.Connection.Pipeline), string(report.Status), kindOf(problem, err))
+	}
+	if len(report.Next) > 0 {
+		r.ledger.Metrics.RunRetried(string(r.Connection.Pipeline), kindOf(problem, err))
+	}
 	if err != nil {
 		r.ledger.Log.ErrorContext(ctx, "sync run ended early", "status", report.Status, "error", err)
 	}
 	return report, nil
+}
+
+// kindOf is the kind of what was wrong, for the metrics.
+func kindOf(problem, err error) string {
+	if interrupted(err) {
+		return "database"
+	}
+	return cmp.Or(string(fault.KindOf(problem)), "unexpected")
 }
 
 // next is what the ticket says comes after an early end.

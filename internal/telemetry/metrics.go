@@ -35,6 +35,7 @@ type Metrics struct {
 	rateLimited    *prometheus.CounterVec
 	incidents      *prometheus.CounterVec
 	mails          *prometheus.CounterVec
+	schedule       schedule
 }
 
 // New returns metrics with a registry of their own, which tells of the process and the runtime as well.
@@ -61,10 +62,12 @@ func New() *Metrics {
 		rateLimited:    counter("rate_limited_total", "Times that a source asked for patience.", "pipeline", "reason"),
 		incidents:      counter("incidents_opened_total", "Outages of connections that were found.", "pipeline", "reason"),
 		mails:          counter("mails_total", "Attempts to send a mail, by what became of it.", "status"),
+		schedule:       newSchedule(),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.webhooks, m.batchEvents, m.batchSeconds, m.webhookSeconds, m.events, m.records, m.requests, m.requestSeconds,
 		m.runs, m.runSeconds, m.refetchQueued, m.refetchDone, m.quarantined, m.drift, m.rateLimited, m.incidents, m.mails)
+	m.registry.MustRegister(m.schedule.collectors()...)
 	return m
 }
 

@@ -44,6 +44,12 @@ func useAll(m *telemetry.Metrics) {
 	m.IncidentOpened("stripe", "failing")
 	m.MailsSettled("sent", 2)
 	m.MailsSettled("dropped", 0)
+	m.ScheduleClaimed("stripe")
+	m.RunsWaiting(4, 3, 2)
+	m.ConnectionsDue(5, time.Minute)
+	m.RunSlots(6, 100)
+	m.RunFaulted("stripe", "failed", "unavailable")
+	m.RunRetried("stripe", "unavailable")
 }
 
 func TestMetricsShowWhatHappened(t *testing.T) {
@@ -71,6 +77,16 @@ func TestMetricsShowWhatHappened(t *testing.T) {
 		`memberintel_rate_limited_total{pipeline="stripe",reason="other"} 1`,
 		`memberintel_incidents_opened_total{pipeline="stripe",reason="failing"} 1`,
 		`memberintel_mails_total{status="sent"} 2`,
+		`memberintel_schedule_claimed_total{pipeline="stripe"} 1`,
+		`memberintel_runs_waiting{state="ready"} 4`,
+		`memberintel_runs_waiting{state="later"} 3`,
+		`memberintel_runs_waiting{state="late"} 2`,
+		`memberintel_connections_due 5`,
+		`memberintel_connections_overdue_seconds 60`,
+		`memberintel_run_slots{state="taken"} 6`,
+		`memberintel_run_slots{state="cap"} 100`,
+		`memberintel_run_faults_total{fault="unavailable",pipeline="stripe",status="failed"} 1`,
+		`memberintel_run_retries_total{fault="unavailable",pipeline="stripe"} 1`,
 		`go_goroutines `,
 	} {
 		if !strings.Contains(page, "\n"+line) {
