@@ -133,6 +133,7 @@ func (w *ward) follow(c *patient, is *course) {
 		t.Errorf("%s: when the site is well again: %+v", is.name, shown)
 	}
 	w.note(c, is, "")
+	w.tell() // because looking again must change nothing
 	mails := w.mails.to(c.email)
 	if n := c.site.MostAtOnce(); n > 1 || len(mails) != 2 {
 		t.Errorf("%s: %d requests at once, mails %v", is.name, n, mails)

@@ -43,7 +43,6 @@ type ward struct {
 	watcher *alert.Watcher
 	sender  *alert.Sender
 	mails   *sink
-	care    *care.Care
 	pages   int // that a sync asks for
 
 	mu    sync.Mutex
@@ -210,13 +209,11 @@ func (w *ward) next(c *patient) bool {
 
 func (w *ward) tell() {
 	w.t.Helper()
-	for range 2 { // because looking again must change nothing
-		if err := w.watcher.Watch(w.t.Context()); err != nil {
-			w.t.Fatal(err)
-		}
-		if _, err := w.sender.Send(w.t.Context()); err != nil {
-			w.t.Fatal(err)
-		}
+	if err := w.watcher.Watch(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.sender.Send(w.t.Context()); err != nil {
+		w.t.Fatal(err)
 	}
 }
 

@@ -2,7 +2,7 @@ package app
 
 import (
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/mail"
 	"strings"
@@ -29,7 +29,7 @@ func newSink(t *testing.T) *sink {
 	t.Helper()
 	s := &sink{t: t, arrived: make(chan struct{}, 1000)}
 	server := smtp.NewServer(s)
-	server.Domain, server.ErrorLog = "sink.example", log.New(io.Discard, "", 0)
+	server.Domain, server.ErrorLog = "sink.example", slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
