@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
+	"memberintel/internal/care"
 	sim "memberintel/internal/sim/stripe"
 )
 
@@ -136,6 +138,45 @@ func (d *desk) mustTellOfTheOutage(address string) {
 		if code != http.StatusOK || strings.Count(page, want) != 1 {
 			d.t.Errorf("the page, %d, has not once %q:\n%s", code, want, page)
 		}
+	}
+}
+
+// A person who syncs by hand, or connects again, is believed that it works now.
+func TestAPersonIsBelieved(t *testing.T) {
+	d := newDesk(t)
+	view := d.connected()
+	id, err := uuid.Parse(view.at("connection_id").(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, err := uuid.Parse(view.at("tenant_id").(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.sync(exitDone)
+	remove := d.sim.Fault(sim.Fault{Kind: sim.ServerError, ShouldRetry: "false"})
+	d.sync(exitNotHealthy)
+	remove()
+	permit, err := care.New(d.db, care.Config{}).Begin(t.Context(), care.Place{Tenant: owner, Connection: id, Site: "api.stripe.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := permit.Done(t.Context(), care.Outcome{Verdict: care.Gone, Requests: 1}); err != nil {
+		t.Fatal(err)
+	}
+	d.must(d.json(exitNotHealthy, "status"), map[string]any{"tenants.0.connections.0.state": "paused"})
+	d.sync(exitDone)
+	if n := d.count(`SELECT count(*) FROM connection_care WHERE breaker = 'closed'`); n != 1 {
+		t.Error("a sync by hand leaves the breaker open")
+	}
+
+	remove = d.sim.Fault(sim.Fault{Kind: sim.ServerError, ShouldRetry: "false"})
+	d.sync(exitNotHealthy)
+	remove()
+	d.exec(`DELETE FROM sync_run WHERE status = 'queued'`)
+	d.jsonFrom(d.secrets(), exitDone, "connect", "stripe", "--tenant", "club")
+	if n := d.count(`SELECT count(*) FROM sync_run WHERE status = 'queued' AND cause = 'connect'`); n != 1 {
+		t.Error("a new credential for a connection that does not work is not tried")
 	}
 }
 

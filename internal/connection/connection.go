@@ -56,7 +56,7 @@ const (
 	Connected    State = "connected"    // the last attempt succeeded
 	Degraded     State = "degraded"     // the last attempt failed or was incomplete; the next one may do
 	Failed       State = "failed"       // a person must act: the source refuses the credential
-	Paused       State = "paused"       // held by an operator
+	Paused       State = "paused"       // held by an operator; what a switch or a breaker holds is told so too, and not stored
 	Disconnected State = "disconnected" // ended; the data stays
 )
 

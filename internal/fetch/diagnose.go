@@ -22,6 +22,7 @@ type diagnosis struct {
 	symptom Symptom
 	cause   error
 	detail  string // completes the sentence
+	pages   bool   // no data was asked for
 }
 
 // diagnose returns nil for an answer of use. What stands in front of a site speaks before the site does, so

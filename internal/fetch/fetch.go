@@ -109,6 +109,7 @@ func (c *Client) Do(ctx context.Context, r Request, timeout time.Duration) (Resp
 		err = errTimeout
 	}
 	if found := diagnose(resp, err, r.JSON); found != nil {
+		found.pages = !r.JSON
 		return resp, found.fault(target.Host, timeout, resp, c.cfg.Now())
 	}
 	return resp, nil

@@ -76,6 +76,30 @@ func TestAPageIsFineWhereNoJSONWasAskedFor(t *testing.T) {
 	}
 }
 
+// Where pages are read there may be no WordPress, and there is no plugin.
+func TestWhoeverOwnsAWebsiteIsNotToldOfThePlugin(t *testing.T) {
+	for _, what := range []site.Sickness{
+		site.Fatal, site.Gateway, site.Challenge, site.Wordfence, site.ModSecurity, site.SignedIn, site.Locked, site.Missing, site.TooMany, site.Maintenance,
+		site.Parked, site.MovedAway, site.Looping,
+	} {
+		p := open(t, nil, nil)
+		p.site.Be(what)
+		_, err := p.client.Do(t.Context(), fetch.Request{URL: p.url}, 5*time.Second)
+		var f *fault.Error
+		if !errors.As(err, &f) || len(f.Checklist) == 0 {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		for _, step := range append(f.Checklist, f.Sentence) {
+			for _, foreign := range []string{"memberintel/", "the plugin", "REST", "asks for less"} {
+				if strings.Contains(step, foreign) {
+					t.Errorf("%s: %s", what, step)
+				}
+			}
+		}
+	}
+}
+
 func TestTheAnswerComesBesideTheFault(t *testing.T) {
 	p := open(t, nil, nil)
 	p.site.Be(site.Missing)

@@ -70,7 +70,13 @@ func SymptomOf(err error) Symptom {
 
 // fault makes the fault of a diagnosis.
 func (d diagnosis) fault(host string, timeout time.Duration, a Response, now time.Time) error {
+	if d.pages && d.symptom == SignIn {
+		d.detail = "" // a page's site has no REST interface that somebody would know of
+	}
 	m := d.meaning(host, timeout, a.Status)
+	if own := d.forPages(); d.pages && own != nil {
+		m.checklist = own
+	}
 	return &fault.Error{
 		Kind: m.kind, Sentence: m.sentence, Checklist: m.checklist, Status: a.Status,
 		RetryAfter: retryAfter(a.Header, now), Cause: &Failure{d.symptom, d.cause},
