@@ -173,11 +173,3 @@ func (d *desk) makeDue() {
 	d.t.Helper()
 	d.exec(`UPDATE connection SET next_sync_at = now() - interval '1 minute'`)
 }
-
-// exec runs a statement as the schema's owner.
-func (d *desk) exec(sql string) {
-	d.t.Helper()
-	if _, err := pgtest.Owner(d.t, d.db).Exec(d.t.Context(), sql); err != nil {
-		d.t.Fatalf("%s: %v", sql, err)
-	}
-}
