@@ -139,7 +139,12 @@ func (r *Run) inPlace(ctx context.Context, fn func(*postgres.TenantTx) error) (e
 			}
 		}()
 	}
-	err = r.ledger.DB.TenantTx(ctx, r.Connection.TenantID, fn)
+	err = r.ledger.DB.TenantTx(ctx, r.Connection.TenantID, func(tx *postgres.TenantTx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return r.ledger.inTime(ctx, tx, r.slot)
+	})
 	if postgres.Violates(err, "sync_run_in_flight") {
 		return busy()
 	}

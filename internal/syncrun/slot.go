@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -19,6 +20,7 @@ const DefaultMaxRuns = 100
 type slot struct {
 	id    int32
 	token int64
+	until time.Time // as it was taken, on the database's clock
 }
 
 func (l *Ledger) maxRuns() int {
@@ -55,8 +57,24 @@ func (l *Ledger) takeFree(ctx context.Context, tx *postgres.ServiceTx) (s slot, 
 		 WHERE slot_id = (SELECT slot_id FROM run_slot
 		                   WHERE slot_id <= $1 AND (token IS NULL OR expires_at < clock_timestamp())
 		                   ORDER BY slot_id LIMIT 1 FOR UPDATE SKIP LOCKED)
-		RETURNING slot_id, token`, l.maxRuns(), l.ttl()).Scan(&s.id, &s.token)
+		RETURNING slot_id, token, expires_at`, l.maxRuns(), l.ttl()).Scan(&s.id, &s.token, &s.until)
 	return s, err
+}
+
+// inTime gives a fault of kind Busy when half of the place's time is over: this process stood still, and a run that
+// began now might be one too many before its heart beats.
+func (l *Ledger) inTime(ctx context.Context, tx *postgres.TenantTx, s slot) error {
+	if s == (slot{}) {
+		return nil
+	}
+	var inTime bool
+	if err := tx.QueryRow(ctx, `SELECT clock_timestamp() < $1::timestamptz - $2::interval`, s.until, l.ttl()/2).Scan(&inTime); err != nil {
+		return fmt.Errorf("syncrun: look whether the slot is still there: %w", err)
+	}
+	if !inTime {
+		return fault.New(fault.Busy, "The program stood still before the sync could begin; it is tried again.")
+	}
+	return nil
 }
 
 // addSlots makes the rows that are missing up to the cap, or waits while another one does.

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"memberintel/internal/fault"
+	"memberintel/internal/postgres"
 	"memberintel/internal/postgres/pgtest"
 	"memberintel/internal/syncrun"
 	"memberintel/internal/tenant"
@@ -42,5 +44,47 @@ func TestWhoWaitsUntilThePlacesAreMadeGetsOne(t *testing.T) {
 	}
 	if err := <-began; err != nil {
 		t.Errorf("the run did not begin: %v", err)
+	}
+}
+
+// A process that stands still between taking a place and beginning its run has lost the place to another one.
+func TestARunDoesNotBeginWithAPlaceWhoseTimeIsOver(t *testing.T) {
+	w := newWorld(t, tenant.Pro)
+	w.ledger.MaxRuns, w.ledger.TTL = 1, 200*time.Millisecond
+	var waiting []syncrun.Delivery
+	err := w.db.ServiceTx(t.Context(), func(tx *postgres.ServiceTx) (err error) {
+		waiting, err = syncrun.Queue(t.Context(), tx, []syncrun.Wanted{{
+			TenantID: w.conn.TenantID, ConnectionID: w.conn.ID, Pipeline: w.conn.Pipeline, Attempt: 1, Cause: syncrun.Scheduled, Cadence: time.Hour,
+		}})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	holdUp, err := w.owner.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holdUp.Exec(t.Context(), `SELECT FROM sync_run FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	begun := make(chan error, 1)
+	go func() {
+		_, _, err := w.ledger.BeginQueued(t.Context(), w.conn, syncrun.Ticket{RunID: waiting[0].RunID, Gen: waiting[0].Gen})
+		begun <- err
+	}()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for w.text(`SELECT coalesce(max(expires_at) < clock_timestamp(), false)::text FROM run_slot`) != "true" {
+		<-look.C
+	}
+	if err := holdUp.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-begun; !fault.Is(err, fault.Busy) {
+		t.Errorf("got %v", err)
+	}
+	if got := w.text(`SELECT status FROM sync_run`); got != "queued" {
+		t.Errorf("the run is %s", got)
 	}
 }
