@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -19,6 +20,11 @@ import (
 	"memberintel/internal/schedule"
 	sim "memberintel/internal/sim/stripe"
 	"memberintel/internal/syncrun"
+)
+
+var (
+	restartTimes = flag.Int("restart.times", 4, "how often PostgreSQL is crashed under load")
+	restartAway  = flag.Duration("restart.away", 0, "for how long it stays away each time")
 )
 
 // server is a PostgreSQL of the test's own, which it may crash.
@@ -82,7 +88,8 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // TestARestartOfPostgreSQLUnderLoad crashes PostgreSQL again and again while a server takes webhooks, syncs and ticks.
 // Afterwards everything is there once, and nobody is told of anything.
 func TestARestartOfPostgreSQLUnderLoad(t *testing.T) {
-	const crashes, clubs, between = 4, 8, 60
+	const clubs, between = 8, 60
+	crashes := *restartTimes
 	postgreSQL := newServer(t)
 	postgreSQL.start()
 	db, err := postgres.Open(t.Context(), postgres.Config{DataDir: postgreSQL.options.DataDir, BinDir: postgreSQL.options.BinDir})
@@ -110,7 +117,7 @@ func TestARestartOfPostgreSQLUnderLoad(t *testing.T) {
 	own.ledger.TTL, own.scheduler.Every, own.scheduler.Lost, own.scheduler.Busy = 3*time.Second, time.Second, 6*time.Second, time.Second
 	address, end := d.serve(p, own, roleWeb, roleWorker, roleScheduler)
 	bag.address = address
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute+time.Duration(crashes)*(*restartAway+10*time.Second))
 	defer cancel()
 	var senders sync.WaitGroup
 	for range 4 {
@@ -136,6 +143,7 @@ func TestARestartOfPostgreSQLUnderLoad(t *testing.T) {
 		if err := watcher.Watch(ctx); err == nil {
 			t.Error("the watcher saw something where nothing is")
 		}
+		<-time.After(*restartAway)
 		postgreSQL.start()
 		eventually(t, "it is ready again", func() bool { return d.status(address, "/readyz") == http.StatusOK })
 		if err := watcher.Watch(ctx); err != nil {
