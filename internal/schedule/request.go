@@ -22,14 +22,15 @@ type Order struct {
 
 // Placed is an order's run. Deliver is for after the transaction's commit; it is never nil and may fail without harm.
 type Placed struct {
-	RunID   int64 // 0: a change of plan that needs no sync
+	RunID   int64 // 0: nothing is to be done, after a change of plan or a knock
 	Deliver func(context.Context) error
 }
 
 // Request asks for a sync at once, whatever the pace. Where one waits already it is brought forward and not doubled;
 // one that runs is followed by another, since what changed may be behind it. The regular turn stays, except that a
-// new connection gets its first, and a changed plan moves it. A free plan needs no sync on the day it begins. A person
-// who asks, by the button or with a new credential, is believed that a site which was left in peace works again.
+// new connection gets its first, and a changed plan moves it. A free plan needs no sync on the day it begins, and a
+// connection that has failed waits for a person or its next turn, however often its source knocks. A person who
+// asks, by the button or with a new credential, is believed that a site which was left in peace works again.
 func (s *Scheduler) Request(ctx context.Context, tx *postgres.ServiceTx, o Order) (Placed, error) {
 	placed := Placed{Deliver: func(context.Context) error { return nil }}
 	route, found, err := s.Ledger.Connections.RouteByID(ctx, tx, o.ConnectionID)
@@ -45,7 +46,7 @@ func (s *Scheduler) Request(ctx context.Context, tx *postgres.ServiceTx, o Order
 			return placed, err
 		}
 	}
-	if o.Cause == syncrun.PlanChange && route.Plan == tenant.Free {
+	if o.Cause == syncrun.PlanChange && route.Plan == tenant.Free || o.Cause == syncrun.Knock && route.State == connection.Failed {
 		return placed, nil
 	}
 	if err := s.Ledger.Connections.Await(ctx, tx, route.ConnectionID); err != nil {

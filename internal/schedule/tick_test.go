@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -245,6 +246,48 @@ func TestAPersonBringsARetryForwardAndAKnockDoesNot(t *testing.T) {
 	w.pull = nil
 	w.work()
 	w.expectRuns("after a button", "incremental failed 1, incremental succeeded 1")
+}
+
+func TestASourceThatKnocksWhileItsSyncFailsIsNotAskedMoreOften(t *testing.T) {
+	for name, failure := range map[string]error{
+		"unavailable": fault.New(fault.Unavailable, "The site does not answer."),
+		"rate limit":  fault.New(fault.RateLimited, "The site asks for patience."),
+	} {
+		w := newWorld(t)
+		c := w.connect(connection.MemberPress, tenant.Pro)
+		tries := 0
+		w.pull = func(context.Context, *syncrun.Run) (syncrun.Outcome, error) {
+			tries++
+			w.request(c, syncrun.Knock, "")
+			return syncrun.Outcome{}, failure
+		}
+		w.request(c, syncrun.Knock, "")
+		for range 5 {
+			w.work() // a delivery that comes too early is put off
+			w.request(c, syncrun.Knock, "")
+		}
+		if tries != 1 {
+			t.Errorf("%s: it was asked %d times at once: %s", name, tries, w.runs())
+		}
+		if got := w.text(`SELECT (not_before > memberintel_now() + interval '30 seconds')::text FROM sync_run WHERE status = 'queued'`); got != "true" {
+			t.Errorf("%s: the next try does not wait", name)
+		}
+	}
+}
+
+func TestAKnockDoesNotStartWhatHasFailed(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect(connection.MemberPress, tenant.Pro)
+	w.pull = fails(fault.New(fault.Unauthorized, "The key is refused."))
+	w.request(c, syncrun.Button, "")
+	w.work()
+	if id := w.request(c, syncrun.Knock, ""); id != 0 || w.work() != 0 {
+		t.Errorf("a knock started run %d of a connection that waits for a person", id)
+	}
+	w.pull = nil
+	w.request(c, syncrun.Button, "")
+	w.work()
+	w.expectRuns("after a person", "incremental failed 1, incremental succeeded 1")
 }
 
 func TestANewConnectionAndANewPlanAreServedAtOnce(t *testing.T) {
