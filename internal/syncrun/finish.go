@@ -46,7 +46,7 @@ type Report struct {
 // Finish closes the run with what came of it, brings the connection's health up to date, queues what its ticket says
 // is to follow, all in one transaction, and returns the report. err is why the work ended early, nil when it went
 // through; that the database went away is not told of the connection, unless nothing follows. It must be called exactly
-// once.
+// once. With an error there is no report: the run is open, and a sweep goes on with it.
 func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) {
 	if cause := context.Cause(ctx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
 		err = cause
@@ -79,8 +79,8 @@ func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) 
 	if r.slot != (slot{}) {
 		r.ledger.freeSlot(ctx, r.slot)
 	}
-	if txErr != nil {
-		return report, errors.Join(err, fmt.Errorf("syncrun: finish run %d: %w", r.ID, txErr))
+	if txErr != nil { // what was to be told did not happen
+		return Report{}, errors.Join(err, fmt.Errorf("syncrun: finish run %d: %w", r.ID, txErr))
 	}
 	r.ledger.Metrics.RunFinished(string(r.Connection.Pipeline), string(r.Mode), string(report.Status), time.Since(r.StartedAt))
 	if problem != nil {

@@ -450,3 +450,25 @@ func TestQuarantineIsKeptListedAndReleased(t *testing.T) {
 		t.Errorf("%+v, %v", report, err)
 	}
 }
+
+// A commit that fails at its very end undoes what the report would tell.
+func TestAnEndThatWasNotWrittenIsNotReported(t *testing.T) {
+	w := newWorld(t, tenant.Pro)
+	run, ctx := w.begin(syncrun.Incremental)
+	for _, sql := range []string{
+		`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full' USING ERRCODE = '53100'; END $$`,
+		`CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON sync_run DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+			WHEN (new.status = 'succeeded') EXECUTE FUNCTION refuse()`,
+	} {
+		if _, err := w.owner.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err := run.Finish(ctx, syncrun.Outcome{}, nil)
+	if err == nil || report.RunID != 0 {
+		t.Errorf("reported %+v, error %v", report, err)
+	}
+	if got := w.text(`SELECT status FROM sync_run`); got != "running" {
+		t.Errorf("the run is %s", got)
+	}
+}
