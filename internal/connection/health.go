@@ -72,6 +72,25 @@ func (s *Store) Failed(
 	return nil
 }
 
+// Troubled records what went wrong beside the syncs, with what the source pushed or with a fetch of single objects:
+// problem is never nil. The connection is degraded, or failed when the source refuses the credential. It is no attempt,
+// so none is counted, and a connection that has failed goes on saying why. A paused or disconnected one is left as it is.
+func (s *Store) Troubled(ctx context.Context, tx *postgres.TenantTx, id ID, problem error) error {
+	kind := fault.KindOf(problem)
+	state := Degraded
+	if kind == fault.Unauthorized {
+		state = Failed
+	}
+	_, err := tx.Exec(ctx, `
+		UPDATE connection SET state = $2, last_error = $3, last_error_kind = nullif($4, ''), last_error_cause = $5, last_error_checklist = $6
+		 WHERE connection_id = $1 AND state NOT IN ('failed', 'paused', 'disconnected')`,
+		id, state, storable(fault.Sentence(problem), causeLimit), kind, storable(problem.Error(), causeLimit), ownChecklist(problem))
+	if err != nil {
+		return fmt.Errorf("connection: record trouble: %w", err)
+	}
+	return nil
+}
+
 // ownChecklist is the failure's own, nil where its kind says it all.
 func ownChecklist(failure error) []string {
 	var f *fault.Error

@@ -108,3 +108,33 @@ func TestTheQuarantineIsReadAgain(t *testing.T) {
 		t.Errorf("an old state from quarantine made the deleted member %q", got)
 	}
 }
+
+// What comes beside the syncs is told, but it is no attempt that failed, and a refused key stays the first thing to say.
+func TestWhatIsPushedCountsAsNoFailedAttempt(t *testing.T) {
+	w := newWorld(t)
+	sub := w.subscribe(w.account.CreateCustomer(simstripe.CustomerParams{Name: "Ana"}), w.price(4500, "month"))
+	w.sync("")
+	ep := w.endpoint(w.door())
+	push := func() {
+		w.sim.Advance(time.Minute)
+		strange := latest(t, w.account, sub)
+		strange["status"] = "hibernating"
+		raw, err := json.Marshal(strange)
+		w.must(err)
+		w.account.Emit("customer.subscription.updated", raw, nil)
+		w.deliver(ep)
+	}
+	before := w.current(w.c)
+	for range 3 {
+		push()
+	}
+	c := w.current(w.c)
+	if c.State != connection.Degraded || c.ConsecutiveFailures != 0 || !c.LastAttemptAt.Equal(*before.LastAttemptAt) {
+		t.Errorf("the connection is %s after %d failed attempts, the last at %v", c.State, c.ConsecutiveFailures, c.LastAttemptAt)
+	}
+	w.owner(`UPDATE connection SET state = 'failed', last_error = 'The key is refused.', last_error_kind = 'unauthorized'`)
+	push()
+	if c := w.current(w.c); c.State != connection.Failed || *c.LastError != "The key is refused." {
+		t.Errorf("a connection that waits for a person is %s: %s", c.State, *c.LastError)
+	}
+}

@@ -109,14 +109,15 @@ func (p *Pipeline) refetchRoute(ctx context.Context, route connection.Route) {
 	}
 }
 
-// putOff tells the connection what went wrong and leaves its list alone for a minute.
+// putOff tells the connection what went wrong, unless it was a switch or the database that went away, and leaves its
+// list alone for a minute.
 func (p *Pipeline) putOff(ctx context.Context, c connection.Connection, problem error) error {
 	if c.ID == (connection.ID{}) {
 		return nil // not even the connection could be read; the next round tries again
 	}
 	return p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
-		if !fault.Is(problem, fault.Stopped) {
-			if err := p.Connections.Failed(ctx, tx, c.ID, problem, false, connection.Outcome{}); err != nil {
+		if !fault.Is(problem, fault.Stopped) && (fault.KindOf(problem) != "" || !postgres.Interrupted(problem)) {
+			if err := p.Connections.Troubled(ctx, tx, c.ID, problem); err != nil {
 				return err
 			}
 		}
