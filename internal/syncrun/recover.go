@@ -68,13 +68,15 @@ func Bury(ctx context.Context, tx *postgres.ServiceTx, d Dead) error {
 	return nil
 }
 
-// GiveUp closes a run whose workers died too often, if it is still dead, and fails its connection.
+// GiveUp closes a run whose workers died too often, if it is still dead, and fails its connection. One whose worker
+// commits at this moment is left for the next time.
 func (l *Ledger) GiveUp(ctx context.Context, d Dead) error {
 	failure := fault.New(fault.Unavailable, "The program ended %d times before this sync did; the operator's log has the details.", d.Attempt)
 	err := l.DB.TenantTx(ctx, d.TenantID, func(tx *postgres.TenantTx) error {
 		tag, err := tx.Exec(ctx, `
 			UPDATE sync_run SET status = 'failed', finished_at = memberintel_now(), lease_token = NULL, error_message = $2
-			 WHERE run_id = $1 AND status = 'running' AND lease_expires_at < clock_timestamp()`, d.RunID, failure.Sentence)
+			 WHERE run_id = (SELECT run_id FROM sync_run WHERE run_id = $1 AND status = 'running' AND lease_expires_at < clock_timestamp()
+			                    FOR UPDATE SKIP LOCKED)`, d.RunID, failure.Sentence)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}

@@ -472,3 +472,29 @@ func TestAnEndThatWasNotWrittenIsNotReported(t *testing.T) {
 		t.Errorf("the run is %s", got)
 	}
 }
+
+// A worker that comes back to life is not given up in the middle of its commit: nothing is written of a run that ended.
+func TestARunIsNotGivenUpUnderACommit(t *testing.T) {
+	w := newWorld(t, tenant.Pro)
+	run, ctx := w.begin(syncrun.Incremental)
+	w.expire(run)
+	dead := syncrun.Dead{RunID: run.ID, TenantID: w.conn.TenantID, ConnectionID: w.conn.ID, Pipeline: w.conn.Pipeline, Mode: run.Mode, Attempt: 10}
+	work := member("cus_1", 1)
+	work.Also = func(context.Context, *postgres.TenantTx, warehouse.Result) error {
+		return w.ledger.GiveUp(t.Context(), dead)
+	}
+	if err := run.Commit(ctx, work); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.text(`SELECT status FROM sync_run`); got != "running" {
+		t.Errorf("under the commit the run became %s", got)
+	}
+	w.expire(run)
+	if err := w.ledger.GiveUp(t.Context(), dead); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.text(`SELECT (SELECT status FROM sync_run) || ' ' || state FROM connection`); got != "failed failed" {
+		t.Errorf("afterwards the run and its connection are %s", got)
+	}
+	_, _ = run.Finish(ctx, syncrun.Outcome{}, nil)
+}
