@@ -57,9 +57,9 @@ func (h *house) sync(
 	return report, errors.Join(err, failure)
 }
 
-// due is when a connection that was synced by hand is next. Only what went through keeps to the plan.
+// due is when a connection that was synced by hand is next: as planned, or sooner where another try may help.
 func due(now time.Time, c connection.Connection, plan tenant.Plan, worked bool) time.Time {
-	if !worked {
+	if !worked && !c.NeedsPerson() {
 		return now.Add(schedule.Backoff(c.ConsecutiveFailures, 0.5))
 	}
 	return schedule.NextDue(now, connection.Cadence(c.Pipeline, plan), c.TenantID, c.Pipeline)

@@ -203,6 +203,10 @@ func TestWhenTheNextSyncIsDue(t *testing.T) {
 			t.Errorf("%+v: %v", test, got)
 		}
 	}
+	refused := connection.Connection{TenantID: tenant.ID{1}, Pipeline: connection.Stripe, ConsecutiveFailures: 1, State: connection.Failed}
+	if got := due(now, refused, tenant.Pro, false).Sub(now); got < 12*time.Hour {
+		t.Errorf("a refused key is tried again after %v, want at the next turn", got)
+	}
 }
 
 func TestIsLoopback(t *testing.T) {
