@@ -60,7 +60,7 @@ func (s *Store) ClaimDue(ctx context.Context, tx *postgres.ServiceTx, limit int,
 
 // ClaimUnscheduled returns and keeps, as ClaimDue does, connections that no clock knows although they were connected
 // longer ago than that: whoever connected them ended before asking for a sync.
-func (s *Store) ClaimUnscheduled(ctx context.Context, tx *postgres.ServiceTx, limit int, longer time.Duration) ([]Due, error) {
+func (s *Store) ClaimUnscheduled(ctx context.Context, tx *postgres.ServiceTx, limit int, longer time.Duration, held Held) ([]Due, error) {
 	if err := byIndex(ctx, tx); err != nil {
 		return nil, err
 	}
@@ -68,7 +68,8 @@ func (s *Store) ClaimUnscheduled(ctx context.Context, tx *postgres.ServiceTx, li
 		SELECT c.connection_id, c.tenant_id, c.pipeline_type, t.plan, memberintel_now() AS next_sync_at
 		  FROM connection c JOIN tenant t USING (tenant_id)
 		 WHERE c.next_sync_at IS NULL AND c.state <> 'disconnected' AND c.state <> 'paused' AND c.connected_at < memberintel_now() - $2::interval
-		 ORDER BY c.connected_at LIMIT $1 FOR UPDATE OF c SKIP LOCKED`, limit, longer)
+		   AND c.pipeline_type <> ALL ($3::text[]) AND c.tenant_id <> ALL ($4::uuid[])
+		 ORDER BY c.connected_at LIMIT $1 FOR UPDATE OF c SKIP LOCKED`, limit, longer, none(held.Pipelines), none(held.Tenants))
 	return collectDue(rows, err)
 }
 

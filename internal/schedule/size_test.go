@@ -41,7 +41,7 @@ func TestATickReadsNoMoreThanItTakes(t *testing.T) {
 			return err
 		},
 		"unscheduled": func(ctx context.Context, tx *postgres.ServiceTx) error {
-			_, err := store.ClaimUnscheduled(ctx, tx, 100, forgotten)
+			_, err := store.ClaimUnscheduled(ctx, tx, 100, forgotten, connection.Held{})
 			return err
 		},
 		"dead": func(ctx context.Context, tx *postgres.ServiceTx) error {

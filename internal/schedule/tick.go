@@ -59,17 +59,18 @@ func (s *Scheduler) Tick(ctx context.Context) (asked int, err error) {
 	return len(due), nil
 }
 
-// claim takes what is due and no switch holds up, and with what room is left, connections that no clock knows.
+// claim takes what is due, and with what room is left, connections that no clock knows; what a switch holds up waits.
 func (s *Scheduler) claim(ctx context.Context, tx *postgres.ServiceTx, limit int) ([]connection.Due, error) {
-	held, err := guard.WhatIsHeld(ctx, tx)
-	if err != nil || held.All {
+	switches, err := guard.WhatIsHeld(ctx, tx)
+	if err != nil || switches.All {
 		return nil, err
 	}
-	due, err := s.Ledger.Connections.ClaimDue(ctx, tx, limit, connection.Held{Pipelines: held.Pipelines, Tenants: held.Tenants})
+	held := connection.Held{Pipelines: switches.Pipelines, Tenants: switches.Tenants}
+	due, err := s.Ledger.Connections.ClaimDue(ctx, tx, limit, held)
 	if err != nil || len(due) == limit {
 		return due, err
 	}
-	unscheduled, err := s.Ledger.Connections.ClaimUnscheduled(ctx, tx, limit-len(due), forgotten)
+	unscheduled, err := s.Ledger.Connections.ClaimUnscheduled(ctx, tx, limit-len(due), forgotten, held)
 	return append(due, unscheduled...), err
 }
 

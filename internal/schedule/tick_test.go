@@ -197,6 +197,11 @@ func TestAConnectionThatNoClockKnowsIsNotForgotten(t *testing.T) {
 		t.Errorf("%d are asked for at once", n)
 	}
 	w.exec(`UPDATE connection SET connected_at = now() - interval '11 minutes'`)
+	w.throw("pipeline:stripe", 0)
+	if n := w.tick(); n != 0 {
+		t.Errorf("%d are asked for under a switch", n)
+	}
+	w.exec(`DELETE FROM switch`)
 	if n := w.tick(); n != 1 || w.work() != 1 {
 		t.Errorf("%d are asked for", n)
 	}
