@@ -3,23 +3,33 @@ package alert
 import (
 	"testing"
 	"time"
+
+	"memberintel/internal/postgres"
+	"memberintel/internal/postgres/pgtest"
 )
 
+// Who looks is of no account: a program that is started again each hour is not away.
 func TestAProgramThatWasAwayLetsWhatIsDueCatchUp(t *testing.T) {
-	var a attention
+	db := pgtest.New(t)
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	look := func(after time.Duration) bool {
+	look := func(after time.Duration) (settling bool) {
 		now = now.Add(after)
-		settling := a.settling(now)
-		a.looked = now
+		pgtest.SetNow(t, db, now)
+		err := db.ServiceTx(t.Context(), func(tx *postgres.ServiceTx) (err error) {
+			settling, err = settles(t.Context(), tx)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		return settling
 	}
-	for minute := range 6 * 60 {
-		if !look(time.Minute) {
-			t.Fatalf("settled after %d minutes", minute)
+	for tens := range 6 * 6 {
+		if !look(10 * time.Minute) {
+			t.Fatalf("settled after %d minutes", 10*tens)
 		}
 	}
-	if look(time.Minute) || look(10*time.Minute) {
+	if look(10*time.Minute) || look(time.Minute) {
 		t.Error("not settled after six hours")
 	}
 	if !look(3*24*time.Hour) || !look(time.Minute) {

@@ -40,6 +40,29 @@ func (s scopes) within(prefix string) []string {
 	return found
 }
 
+// Beside the names of switches alert_quiet holds these two.
+const (
+	watched  = "watch:looked"   // until when nobody counts as away
+	catching = "watch:settling" // until when what is due may catch up, since nobody looked for a while
+)
+
+// settles notes a look, of any process, and reports whether a time in which nobody looked ended lately.
+func settles(ctx context.Context, tx *postgres.ServiceTx) (lately bool, err error) {
+	const note = `INSERT INTO alert_quiet (scope, until) SELECT $1, memberintel_now() + $2::interval`
+	const again = ` ON CONFLICT (scope) DO UPDATE SET until = excluded.until`
+	if _, err = tx.Exec(ctx, note+` WHERE NOT EXISTS (SELECT FROM alert_quiet WHERE scope = $3 AND until > memberintel_now())`+again,
+		catching, settleFor, watched); err == nil {
+		_, err = tx.Exec(ctx, note+again, watched, awayAfter)
+	}
+	if err == nil {
+		err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM alert_quiet WHERE scope = $1 AND until > memberintel_now())`, catching).Scan(&lately)
+	}
+	if err != nil {
+		return false, fmt.Errorf("alert: look who has looked: %w", err)
+	}
+	return lately, nil
+}
+
 // keepQuiet lets the lateness of what the switches stop count for nothing for as long as they are on and overdueAfter
 // beyond: nobody was late while work was stopped. It returns the scopes for which that holds at the moment.
 func keepQuiet(ctx context.Context, tx *postgres.ServiceTx, thrown []string) (scopes, error) {

@@ -37,13 +37,8 @@ type Watcher struct {
 func (w *Watcher) Run(ctx context.Context) error {
 	ticker := time.NewTicker(cmp.Or(w.Every, lookEvery))
 	defer ticker.Stop()
-	var a attention
 	for {
-		now := time.Now().Round(0) // without the monotonic reading, which stands still while the machine sleeps
-		err := w.look(ctx, a.settling(now))
-		if err == nil {
-			a.looked = now
-		} else if ctx.Err() == nil {
+		if err := w.look(ctx, settles); err != nil && ctx.Err() == nil {
 			w.Log.ErrorContext(ctx, "connections could not be watched", "error", err)
 		}
 		select {
@@ -54,22 +49,12 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 }
 
-// attention is when Run last looked, and since when it has looked without a break.
-type attention struct{ looked, since time.Time }
-
-// settling reports whether a time in which nobody looked ended lately.
-func (a *attention) settling(now time.Time) bool {
-	if now.Sub(a.looked) > awayAfter {
-		a.since = now
-	}
-	return now.Sub(a.since) < settleFor
-}
-
 // Watch looks once at the connections of all tenants. Looking again changes nothing unless they have changed. What
 // fails for one connection is returned after the others were looked at.
-func (w *Watcher) Watch(ctx context.Context) error { return w.look(ctx, false) }
+func (w *Watcher) Watch(ctx context.Context) error { return w.look(ctx, nil) }
 
-func (w *Watcher) look(ctx context.Context, settling bool) error {
+// look lets lateness count for nothing while settling, which may be nil, reports so.
+func (w *Watcher) look(ctx context.Context, settling func(context.Context, *postgres.ServiceTx) (bool, error)) error {
 	visits, err := w.visits(ctx, settling)
 	if err != nil {
 		return err
@@ -119,7 +104,7 @@ type visit struct {
 }
 
 // visits looks at what ails and at the incidents that are open, and returns where they do not go together.
-func (w *Watcher) visits(ctx context.Context, settling bool) (visits []visit, err error) {
+func (w *Watcher) visits(ctx context.Context, settling func(context.Context, *postgres.ServiceTx) (bool, error)) (visits []visit, err error) {
 	err = w.DB.ServiceTx(ctx, func(tx *postgres.ServiceTx) error {
 		if err := forget(ctx, tx); err != nil {
 			return err
@@ -132,7 +117,13 @@ func (w *Watcher) visits(ctx context.Context, settling bool) (visits []visit, er
 		if err != nil {
 			return err
 		}
-		quiet[guard.All] = quiet[guard.All] || settling
+		if settling != nil {
+			lately, err := settling(ctx, tx)
+			if err != nil {
+				return err
+			}
+			quiet[guard.All] = quiet[guard.All] || lately
+		}
 		ailing, err := w.Connections.Ailing(ctx, tx, failuresInARow, overdueAfter)
 		if err != nil {
 			return err

@@ -58,7 +58,8 @@ CREATE TABLE alert_outbox (
 );
 CREATE INDEX alert_outbox_due ON alert_outbox (not_before) WHERE status IN ('waiting', 'sending');
 
--- Until when a lateness counts for nothing, because work was stopped: by the name of the switch that stopped it.
+-- Until when a lateness counts for nothing, because work was stopped: by the name of the switch that stopped it. Two more
+-- names tell whether somebody looks at all, watch:looked and watch:settling.
 CREATE TABLE alert_quiet (
     scope text PRIMARY KEY,
     until timestamptz NOT NULL
