@@ -112,7 +112,9 @@ func (r *Run) next(err error) Next {
 }
 
 // interrupted reports whether the database went away under the run.
-func interrupted(err error) bool { return fault.KindOf(err) == "" && postgres.Interrupted(err) }
+func interrupted(err error) bool {
+	return fault.KindOf(err) == "" && (errors.Is(err, errNotRenewed) || postgres.Interrupted(err))
+}
 
 // follow does what comes next. The connection's row is written before the queue's, as everywhere.
 func (r *Run) follow(ctx context.Context, tx *postgres.TenantTx, next Next) ([]Delivery, error) {

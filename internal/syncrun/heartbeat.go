@@ -2,11 +2,15 @@ package syncrun
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"memberintel/internal/fault"
 	"memberintel/internal/postgres"
 )
+
+// errNotRenewed ends a run whose database did not answer for as long as the lease lasts.
+var errNotRenewed = errors.New("syncrun: the lease could not be renewed in time")
 
 // heartbeat keeps the lease and the slot alive and the ledger's count of records current, until the run ends. What
 // cannot be renewed before it runs out ends the run's context.
@@ -22,12 +26,17 @@ func (r *Run) heartbeat(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		err := r.beat(ctx)
+		limited, cancel := context.WithTimeout(ctx, ttl)
+		err := r.beat(limited)
+		cancel()
 		switch {
 		case err == nil:
 			renewed = time.Now()
-		case fault.KindOf(err) != "" || time.Since(renewed) > ttl:
+		case fault.KindOf(err) != "":
 			r.cancel(err)
+			return
+		case time.Since(renewed) > ttl:
+			r.cancel(errors.Join(errNotRenewed, err))
 			return
 		}
 	}

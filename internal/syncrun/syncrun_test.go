@@ -269,6 +269,35 @@ func TestALostLeaseEndsTheRunsContext(t *testing.T) {
 	}
 }
 
+// The database is there, and does not answer.
+func TestALeaseThatCannotBeRenewedInTimeEndsTheRunsContext(t *testing.T) {
+	w := newWorld(t, tenant.Pro)
+	w.ledger.TTL = 600 * time.Millisecond
+	run, ctx := w.begin(syncrun.Full)
+	other, err := w.owner.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Exec(t.Context(), `SELECT FROM sync_run WHERE run_id = $1 FOR UPDATE`, run.ID); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(20 * time.Second):
+		t.Error("the run goes on without a lease")
+	}
+	if err := other.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	report, err := run.Finish(ctx, syncrun.Outcome{}, ctx.Err())
+	if err != nil || report.Status != syncrun.Failed {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if got := w.text(`SELECT format('%s, %s failures', state, consecutive_failures) FROM connection`); got != "pending, 0 failures" {
+		t.Errorf("the source is blamed: %s", got)
+	}
+}
+
 func TestASwitchStopsARunAtItsNextCommit(t *testing.T) {
 	w := newWorld(t, tenant.Pro)
 	run, ctx := w.begin(syncrun.Full)
