@@ -55,7 +55,7 @@ const (
 	Pending      State = "pending"      // connected, and nothing has come of it yet
 	Connected    State = "connected"    // the last attempt succeeded
 	Degraded     State = "degraded"     // the last attempt failed or was incomplete; the next one may do
-	Failed       State = "failed"       // a person must act: the source refuses the credential
+	Failed       State = "failed"       // all tries are spent, or the source refuses the credential: a person must act
 	Paused       State = "paused"       // held by an operator; what a switch or a breaker holds is told so too, and not stored
 	Disconnected State = "disconnected" // ended; the data stays
 )

@@ -39,7 +39,7 @@ func Follow(e syncrun.Ended, chance float64) syncrun.Next {
 		return syncrun.Next{DueWithin: max(heldUp, asked)}
 	case fault.RateLimited:
 		return syncrun.Next{Again: true, Attempt: e.Attempt, After: later(max(asked, patience), chance)}
-	case fault.Unauthorized, fault.NotPermitted, fault.NotFound, fault.Conflict, fault.Invalid:
+	case fault.Unauthorized, fault.NotPermitted, fault.Conflict, fault.Invalid:
 		return syncrun.Next{GiveUp: true}
 	}
 	switch {

@@ -112,6 +112,7 @@ func TestWhatFollowsAFailure(t *testing.T) {
 		"patience for a year":            {asks(fault.RateLimited, 365*day), 4, again(4, day)},
 		"the key is refused":             {fmt.Errorf("x: %w", asks(fault.Unauthorized, 0)), 1, syncrun.Next{GiveUp: true}},
 		"the key may not":                {asks(fault.NotPermitted, 0), 1, syncrun.Next{GiveUp: true}},
+		"a plugin that is being updated": {asks(fault.NotFound, 0), 1, again(2, 48*time.Second)},
 		"a switch":                       {asks(fault.Stopped, 0), 1, syncrun.Next{DueWithin: 5 * time.Minute}},
 		"a switch for an hour":           {asks(fault.Stopped, time.Hour), 1, syncrun.Next{DueWithin: time.Hour}},
 		"a site that is left in peace":   {unasked(fault.Unavailable, 10*time.Minute), 5, again(5, 10*time.Minute)},

@@ -102,7 +102,7 @@ func (l *Ledger) beatSlot(ctx context.Context, s slot, run int64) (slot, error) 
 	}
 	another, err := l.takeSlot(ctx)
 	if fault.Is(err, fault.Busy) {
-		return s, fault.New(fault.Unavailable, "The program stood still for so long that the sync lost its place to another one.")
+		return s, fmt.Errorf("%w: the program stood still, and its place was taken by another run", errNotRenewed)
 	}
 	return another, err
 }
