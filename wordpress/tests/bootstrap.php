@@ -1,0 +1,20 @@
+<?php
+
+/** Boots the WordPress that `site start` made, in this process, as a visitor who is not signed in. */
+
+$site = (string) getenv('MEMBERINTEL_TEST_SITE');
+$url = (string) getenv('MEMBERINTEL_TEST_URL');
+if ($site === '' || $url === '') {
+    fwrite(STDERR, "MEMBERINTEL_TEST_SITE and MEMBERINTEL_TEST_URL are missing; run wordpress/test\n");
+    exit(2);
+}
+$_SERVER += ['SERVER_NAME' => '127.0.0.1'];
+$_SERVER['HTTP_HOST'] = substr($url, strlen('http://'));
+$_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';
+$_SERVER['REQUEST_METHOD'] = 'GET';
+$_SERVER['REQUEST_URI'] = '/';
+require $site . '/wp-load.php';
+
+foreach (['Reply', 'Client', 'World', 'SiteTestCase'] as $name) {
+    require __DIR__ . "/$name.php";
+}
