@@ -20,8 +20,13 @@ final class World
         'mepr_rule_access_conditions', 'mepr_transaction_meta', 'mepr_subscription_meta', 'mepr_order_meta',
         'mepr_corporate_accounts', 'mi_dirty', 'mi_state', 'mi_meta', 'mi_nonce'];
 
+    private const CORE = ['users', 'usermeta', 'posts', 'postmeta'];
+
     /** @var array<string, int> ids by name */
     public array $ids = [];
+
+    /** @var array<string, int>|null the ids of the club that the tables named kept_ hold */
+    private static ?array $kept = null;
 
     /** Takes everything away but the administrator. */
     public static function clear(): void
@@ -50,28 +55,47 @@ final class World
         return new Client((string) getenv('MEMBERINTEL_TEST_URL'), $id, $secret);
     }
 
-    /** Ten users with three transactions each, two products, a rule with conditions. */
+    /** Ten users with three transactions each, two products, a rule with conditions. Made by the models once, then copied. */
     public static function club(): self
     {
-        self::clear();
+        global $wpdb;
         $world = new self();
-        $world->ids['adult'] = Product::store(0, 'Adult, monthly', self::product('29.00', 1, 'months'));
-        $world->ids['life'] = Product::store(0, 'Life member', self::product('450.00', 1, 'lifetime'));
-        $world->ids['rule'] = Rule::store('Lessons', ['_mepr_rules_type' => 'partial', '_mepr_rules_content' => '/lessons/']);
-        Rule::condition($world->ids['rule'], 'membership', (string) $world->ids['adult']);
-        Rule::condition($world->ids['rule'], 'role', 'coach');
+        $made = self::$kept === null;
+        $made ? $world->found() : $world->ids = self::$kept;
+        self::$kept = $world->ids;
+        foreach (array_merge(self::TABLES, self::CORE) as $table) {
+            [$from, $to] = $made ? [$wpdb->prefix . $table, "kept_$table"] : ["kept_$table", $wpdb->prefix . $table];
+            if ($made) {
+                $wpdb->query("DROP TABLE IF EXISTS $to");
+                $wpdb->query("CREATE TABLE $to LIKE $from");
+            }
+            $wpdb->query("DELETE FROM $to");
+            $wpdb->query("INSERT INTO $to SELECT * FROM $from");
+        }
+        update_option('mepr_options', require __DIR__ . '/memberpress/options.php');
+        wp_cache_flush();
+        return $world;
+    }
+
+    private function found(): void
+    {
+        self::clear();
+        $this->ids['adult'] = Product::store(0, 'Adult, monthly', self::product('29.00', 1, 'months'));
+        $this->ids['life'] = Product::store(0, 'Life member', self::product('450.00', 1, 'lifetime'));
+        $this->ids['rule'] = Rule::store('Lessons', ['_mepr_rules_type' => 'partial', '_mepr_rules_content' => '/lessons/']);
+        Rule::condition($this->ids['rule'], 'membership', (string) $this->ids['adult']);
+        Rule::condition($this->ids['rule'], 'role', 'coach');
         for ($n = 1; $n <= 10; $n++) {
-            $world->ids["user$n"] = $world->user("member$n");
-            $subscription = new Subscription(['user_id' => $world->ids["user$n"], 'product_id' => $world->ids['adult'],
+            $this->ids["user$n"] = $this->user("member$n");
+            $subscription = new Subscription(['user_id' => $this->ids["user$n"], 'product_id' => $this->ids['adult'],
                 'subscr_id' => "sub_$n", 'price' => '29.00', 'total' => '29.00', 'status' => 'active',
                 'gateway' => 'rk3f9a-1c2', 'created_at' => '2026-01-01 10:00:00', 'token' => 'SECRET-TOKEN']);
-            $world->ids["sub$n"] = $subscription->store();
-            $world->ids["confirm$n"] = $world->txn($n, ['trans_num' => "sub_$n", 'txn_type' => 'subscription_confirmation',
+            $this->ids["sub$n"] = $subscription->store();
+            $this->ids["confirm$n"] = $this->txn($n, ['trans_num' => "sub_$n", 'txn_type' => 'subscription_confirmation',
                 'status' => 'confirmed', 'amount' => '0.00', 'total' => '0.00']);
-            $world->ids["txn$n"] = $world->txn($n, ['trans_num' => "ch_$n"]);
-            $world->ids["next$n"] = $world->txn($n, ['trans_num' => "ch_next_$n", 'created_at' => '2026-02-01 10:00:00']);
+            $this->ids["txn$n"] = $this->txn($n, ['trans_num' => "ch_$n"]);
+            $this->ids["next$n"] = $this->txn($n, ['trans_num' => "ch_next_$n", 'created_at' => '2026-02-01 10:00:00']);
         }
-        return $world;
     }
 
     public function user(string $login): int

@@ -15,6 +15,14 @@ $_SERVER['REQUEST_METHOD'] = 'GET';
 $_SERVER['REQUEST_URI'] = '/';
 require $site . '/wp-load.php';
 
-foreach (['Reply', 'Client', 'World', 'SiteTestCase'] as $name) {
-    require __DIR__ . "/$name.php";
-}
+spl_autoload_register(static function (string $class): void {
+    $file = __DIR__ . '/' . substr($class, strlen('MemberIntel\\Tests\\')) . '.php';
+    if (strpos($class, 'MemberIntel\\Tests\\') === 0 && is_file($file)) {
+        require $file;
+    }
+});
+
+// Passwords of test users need not be hard to guess.
+add_filter('wp_hash_password_options', static function (): array {
+    return ['cost' => 4];
+});

@@ -29,7 +29,7 @@ final class Child
             $each[] = "IFNULL(k.$column, CHAR(0))";
         }
         $crc = 'CRC32(CONCAT_WS(CHAR(31), ' . implode(', ', $each) . '))';
-        return "SELECT k.{$this->parent} AS parent, CONCAT_WS('.', COUNT(*), SUM($crc), BIT_XOR($crc)) AS digest
+        return "SELECT k.{$this->parent} AS parent, CONCAT_WS('.', COUNT(*), SUM($crc)) AS digest
             FROM {$this->table} k WHERE {$this->filter} AND {$span->over("k.{$this->parent}")} GROUP BY k.{$this->parent}";
     }
 }
