@@ -23,6 +23,12 @@ final class Plugin
             (new Api($this))->register();
         });
         add_filter('rest_pre_serve_request', [Api::class, 'serve'], 10, 2);
+        (new Capture($this->db, $this->marks(), $this->keys(), $this->knock()))->register();
+        add_filter('cron_schedules', static function (array $schedules): array {
+            $schedules['memberintel'] = ['interval' => 5 * MINUTE_IN_SECONDS, 'display' => 'MemberIntel'];
+            return $schedules;
+        });
+        add_action('memberintel_tick', [$this->knock(), 'tick']);
     }
 
     public static function activate(): void
@@ -124,6 +130,13 @@ final class Plugin
     {
         return $this->part(Marks::class, function (): Marks {
             return new Marks($this->db);
+        });
+    }
+
+    public function knock(): Knock
+    {
+        return $this->part(Knock::class, function (): Knock {
+            return new Knock($this->keys(), $this->meta(), $this->marks(), $this->state(), $this->watermark());
         });
     }
 
