@@ -125,8 +125,7 @@ final class Api
     public function disconnect(WP_REST_Request $request, string $requestId): string
     {
         $epoch = $this->plugin->epoch()->current();
-        $this->plugin->keys()->drop();
-        $this->plugin->epoch()->renew();
+        $this->plugin->connect()->end();
         $head = ['disconnected' => true];
         return Envelope::text($requestId, $epoch, 'disconnect', $head, [], [], $this->plugin->budget());
     }

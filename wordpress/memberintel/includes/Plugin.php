@@ -29,6 +29,12 @@ final class Plugin
             return $schedules;
         });
         add_action('memberintel_tick', [$this->knock(), 'tick']);
+        add_action('init', function (): void {
+            load_plugin_textdomain('memberintel', false, dirname(plugin_basename($this->file)) . '/languages');
+        });
+        if (is_admin()) {
+            (new Settings($this))->register();
+        }
     }
 
     public static function activate(): void
@@ -138,6 +144,11 @@ final class Plugin
         return $this->part(Knock::class, function (): Knock {
             return new Knock($this->keys(), $this->meta(), $this->marks(), $this->state(), $this->watermark());
         });
+    }
+
+    public function connect(): Connect
+    {
+        return new Connect($this->schema(), $this->keys(), $this->epoch(), $this->gate());
     }
 
     public function page(): Page
