@@ -64,6 +64,9 @@ final class Screen
     private function connected(): void
     {
         $about = $this->plugin->keys()->about();
+        if ($this->plugin->keys()->own() === null) {
+            $this->box('error', __('The key cannot be opened any more, because the salts in wp-config.php have changed. Please connect again.', 'memberintel'));
+        }
         $contact = $this->plugin->meta()->number('contact_at');
         $synced = $this->plugin->meta()->number('synced_at');
         $state = $about['used']
