@@ -132,6 +132,12 @@ final class Plugin
         });
     }
 
+    /** Works within another budget than that of the request: a command that has more time, a test that has none. */
+    public function within(Budget $budget): void
+    {
+        $this->parts[Budget::class] = $budget;
+    }
+
     public function marks(): Marks
     {
         return $this->part(Marks::class, function (): Marks {

@@ -46,19 +46,29 @@ final class Sweep
     {
         $at = $this->meta->number('sweep_entity');
         $after = $this->meta->number('sweep_after');
+        $swept = false;
         foreach ($this->entities->available() as $entity) {
             if ($entity->code() < $at) {
                 continue;
             }
-            $after = $this->through($entity, $entity->code() === $at ? $after : 0, $budget);
-            if ($after !== null) {
-                $this->meta->set('sweep_entity', (string) $entity->code());
-                $this->meta->set('sweep_after', (string) $after);
-                return false;
+            if ($swept && $budget->spent(0.5)) {
+                return $this->pause($entity, 0);
             }
+            $reached = $this->through($entity, $entity->code() === $at ? $after : 0, $budget);
+            if ($reached !== null) {
+                return $this->pause($entity, $reached);
+            }
+            $swept = true;
         }
         $this->meta->set('sweep_done', '1');
         return true;
+    }
+
+    private function pause(Entity $entity, int $after): bool
+    {
+        $this->meta->set('sweep_entity', (string) $entity->code());
+        $this->meta->set('sweep_after', (string) $after);
+        return false;
     }
 
     /**
