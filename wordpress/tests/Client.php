@@ -76,7 +76,7 @@ final class Client
     /**
      * All changes since a watermark, and the watermark after them.
      *
-     * @return array{rows: array<string, array<int, array<string, mixed>>>, deleted: array<string, int[]>, watermark: string, requests: int}
+     * @return array<string, mixed> rows by entity and id, deleted ids by entity, watermark, requests
      */
     public function changes(string $since, int $limit = 1000, bool $sweep = true): array
     {

@@ -171,8 +171,10 @@ final class GateTest extends SiteTestCase
     {
         $headers = $this->client->call('/sync')->headers;
         $this->assertStringContainsString('no-store', $headers['cache-control']);
-        foreach (['cdn-cache-control' => 'no-store', 'surrogate-control' => 'no-store',
-            'x-litespeed-cache-control' => 'no-cache', 'x-accel-expires' => '0'] as $name => $value) {
+        foreach (
+            ['cdn-cache-control' => 'no-store', 'surrogate-control' => 'no-store',
+            'x-litespeed-cache-control' => 'no-cache', 'x-accel-expires' => '0'] as $name => $value
+        ) {
             $this->assertSame($value, $headers[$name]);
         }
         $this->assertSame('gzip', $this->client->call('/sync')->headers['content-encoding']);

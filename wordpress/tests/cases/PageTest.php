@@ -99,8 +99,10 @@ final class PageTest extends SiteTestCase
         $this->assertSame(['mepr_member_number' => 'A-1041', 'mepr_play_days' => ['mon', 'thu'],
             'mepr_courts' => ['1', '3']], $told['custom']);
         $this->assertSame("Läkeside \u{1F3BE}", $told['address']['city']);
-        $this->assertContains(['gateway' => 'rk3f9a-1c2', 'test' => true, 'currency' => 'EUR', 'customer' => 'cus_test'],
-            $told['gateway_customers']);
+        $this->assertContains(
+            ['gateway' => 'rk3f9a-1c2', 'test' => true, 'currency' => 'EUR', 'customer' => 'cus_test'],
+            $told['gateway_customers']
+        );
         $this->assertContains(['gateway' => 'rk3f9a-1c2', 'test' => false, 'currency' => 'USD',
             'customer' => 'cus_member1'], $told['gateway_customers']);
         $this->assertNotNull($told['last_login_at']);
@@ -158,7 +160,8 @@ final class PageTest extends SiteTestCase
         $expected = [];
         foreach ($all as $id => $row) {
             $run = intdiv($id - 1, 100);
-            $expected[$run] = $expected[$run] ?? ['from' => $run * 100 + 1, 'to' => $run * 100 + 100, 'count' => 0, 'xor' => str_repeat("\0", 8)];
+            $none = ['from' => $run * 100 + 1, 'to' => $run * 100 + 100, 'count' => 0, 'xor' => str_repeat("\0", 8)];
+            $expected[$run] = $expected[$run] ?? $none;
             $expected[$run]['count']++;
             $expected[$run]['xor'] ^= hex2bin($row['hash']);
         }

@@ -86,8 +86,15 @@ final class VisitTest extends SiteTestCase
             $this->assertCount(1, $asked);
             $this->assertSame('/knock/memberpress/0198c2de', $asked[0]['path']);
             $head = array_change_key_case($asked[0]['headers']);
-            $lines = Signature::request('POST', '/knock/memberpress/0198c2de', [], $asked[0]['body'],
-                $head['x-memberintel-timestamp'], $head['x-memberintel-nonce'], 'mik_knock');
+            $lines = Signature::request(
+                'POST',
+                '/knock/memberpress/0198c2de',
+                [],
+                $asked[0]['body'],
+                $head['x-memberintel-timestamp'],
+                $head['x-memberintel-nonce'],
+                'mik_knock'
+            );
             $this->assertSame(Signature::sign($secret, $lines), $head['x-memberintel-signature']);
             $this->assertSame(['watermark'], array_keys(json_decode($asked[0]['body'], true)));
         } finally {
@@ -168,7 +175,7 @@ final class VisitTest extends SiteTestCase
         if (!defined('WP_UNINSTALL_PLUGIN')) {
             define('WP_UNINSTALL_PLUGIN', 'memberintel/memberintel.php');
         }
-        require __DIR__ . '/../../memberintel/uninstall.php';
+        require WP_PLUGIN_DIR . '/memberintel/uninstall.php';
         $visit->end();
         $this->assertSame([], $wpdb->get_col("SHOW TABLES LIKE '{$wpdb->prefix}mi\\_%'"));
         $this->assertSame([], $wpdb->get_col("SELECT option_name FROM $wpdb->options WHERE option_name LIKE '%memberintel%'"));
