@@ -112,11 +112,13 @@ final class QueryWatch
         if ($verb === 'UPDATE' || $verb === 'DELETE') {
             $ids = self::named($sql, $column);
         }
+        // WordPress deletes meta by its own id, at each sign-out for example. Whose it was is told by a hook; to sweep all
+        // users or posts for it would be too much.
+        if ($ids === [] && ($kind === Marks::POST || strpos($sql, 'umeta_id') !== false)) {
+            return;
+        }
         foreach ($ids === [] ? [0] : $ids as $id) {
-            // Whose meta it was cannot be asked any more, and sweeping all posts for it is too much.
-            if ($id !== 0 || $kind !== Marks::POST) {
-                $this->marks->add($kind, $id);
-            }
+            $this->marks->add($kind, $id);
         }
     }
 

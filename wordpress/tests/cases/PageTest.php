@@ -41,6 +41,26 @@ final class PageTest extends SiteTestCase
         }
     }
 
+    public function testEveryEnvelopeHasTheFieldsOfTheContractInTheirOrder(): void
+    {
+        $since = $this->client->call('/sync')->json['watermark'];
+        $answers = [
+            'sync' => $this->client->call('/sync'),
+            'members' => $this->client->call('/sync/members'),
+            'changes' => $this->client->call('/sync/changes', ['since' => $since]),
+            'checksums' => $this->client->call('/sync/checksums', ['entity' => 'members']),
+            'error_bad_request' => $this->client->call('/sync/members', ['after' => 'first']),
+            'disconnect' => $this->client->call('/sync/disconnect', [], 'POST'),
+        ];
+        foreach ($answers as $name => $answer) {
+            $told = json_decode(file_get_contents(__DIR__ . "/../../contract/$name.json"), true)['response']['json'];
+            $this->assertSame(array_keys($told), array_keys($answer->json), $name);
+            foreach (['site', 'sweep', 'data'] as $part) {
+                $this->assertSame(array_keys($told[$part] ?? []), array_keys($answer->json[$part] ?? []), "$name $part");
+            }
+        }
+    }
+
     public function testTransactionsReadAsMemberPressMeansThem(): void
     {
         global $wpdb;
