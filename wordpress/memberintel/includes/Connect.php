@@ -150,9 +150,7 @@ final class Connect
             'service' => $service,
         ], $user);
         $this->epoch->renew();
-        if (!wp_next_scheduled('memberintel_tick')) {
-            wp_schedule_event(time() + 5 * MINUTE_IN_SECONDS, 'memberintel', 'memberintel_tick');
-        }
+        Knock::schedule();
     }
 
     /** @return array{state: string, verifier: string, service: string, until: int, code: string}|null */

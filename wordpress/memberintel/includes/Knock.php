@@ -42,6 +42,14 @@ final class Knock
         $this->send();
     }
 
+    /** Has WordPress' clock call tick(); doing it twice changes nothing. */
+    public static function schedule(): void
+    {
+        if (!wp_next_scheduled('memberintel_tick')) {
+            wp_schedule_event(time() + 5 * MINUTE_IN_SECONDS, 'memberintel', 'memberintel_tick');
+        }
+    }
+
     /** Every five minutes by WordPress' own clock: a knock that is owed, and what must not grow. */
     public function tick(): void
     {

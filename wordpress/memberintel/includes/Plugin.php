@@ -42,6 +42,9 @@ final class Plugin
         $db = new Database($GLOBALS['wpdb']);
         (new Schema($db))->create();
         (new Schema($db))->ensure();
+        if ((new Keys())->connected()) {
+            Knock::schedule();
+        }
     }
 
     public static function deactivate(): void

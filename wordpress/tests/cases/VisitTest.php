@@ -102,6 +102,16 @@ final class VisitTest extends SiteTestCase
         }
     }
 
+    public function testWordPressClockIsSetAgainWhenThePluginIsSwitchedOnAgain(): void
+    {
+        \MemberIntel\Plugin::deactivate();
+        $this->assertFalse(wp_next_scheduled('memberintel_tick'));
+        \MemberIntel\Plugin::activate();
+        $this->assertNotFalse(wp_next_scheduled('memberintel_tick'));
+        $this->assertSame('memberintel', wp_get_schedule('memberintel_tick'));
+        \MemberIntel\Plugin::deactivate();
+    }
+
     public function testAServiceThatIsAwayDelaysNobody(): void
     {
         $details = ['connection_id' => '0198c2de', 'tenant' => '', 'service' => 'http://127.0.0.1:9'];
