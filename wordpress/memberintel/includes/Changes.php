@@ -1,0 +1,174 @@
+<?php
+
+namespace MemberIntel;
+
+/** What changed since a watermark: take the marks, sweep, number what was found, tell it in the order of the numbers. */
+final class Changes
+{
+    private const STEP = 250;
+    private const MARKS = 2000;
+
+    private Meta $meta;
+    private State $state;
+    private Marks $marks;
+    private Sweep $sweep;
+    private Entities $entities;
+    private Watermark $watermark;
+    private Lock $lock;
+    private Budget $budget;
+
+    public function __construct(
+        Meta $meta,
+        State $state,
+        Marks $marks,
+        Sweep $sweep,
+        Entities $entities,
+        Watermark $watermark,
+        Lock $lock,
+        Budget $budget
+    ) {
+        $this->meta = $meta;
+        $this->state = $state;
+        $this->marks = $marks;
+        $this->sweep = $sweep;
+        $this->entities = $entities;
+        $this->watermark = $watermark;
+        $this->lock = $lock;
+        $this->budget = $budget;
+    }
+
+    /**
+     * @return array{rows: string[], deleted: array<int, array<string, mixed>>, more: bool, watermark: string,
+     *     sweep: array{round: int, complete: bool}}
+     * @throws Problem
+     */
+    public function since(string $since, int $limit, bool $sweep): array
+    {
+        return $this->lock->alone(function () use ($since, $limit, $sweep): array {
+            $from = $this->watermark->decode($since);
+            $this->watermark->mustNotBeAhead($from['seq'], $this->meta->number('seq'));
+            $round = $sweep ? $this->sweepOn($from['round']) : $from['round'];
+            if (!$sweep) {
+                $this->takeMarks(false);
+            }
+            $newest = $this->meta->advance('seq', 1);
+            $told = $this->tell($from['seq'], $limit);
+            $standing = $this->sweep->standing();
+            $more = $told['more'] || ($sweep && !$standing['complete']);
+            return [
+                'rows' => $told['rows'],
+                'deleted' => $told['deleted'],
+                'more' => $more,
+                'watermark' => $this->watermark->encode($told['more'] ? $told['last'] : $newest, $more || !$sweep ? $round : 0),
+                'sweep' => $standing,
+            ];
+        });
+    }
+
+    /** Goes on with the reader's round, or begins one when the reader was up to date. Tells its number. */
+    private function sweepOn(int $round): int
+    {
+        $standing = $this->sweep->standing();
+        $new = $round === 0 || $round > $standing['round'];
+        if ($new) {
+            $standing = ['round' => $this->sweep->begin(), 'complete' => false];
+        }
+        $this->takeMarks($new);
+        if (!$standing['complete']) {
+            $this->sweep->proceed($this->budget);
+        }
+        return $standing['round'];
+    }
+
+    /** Looks at the rows that marks name. Marks for all rows of a kind are for the round, where one begins here. */
+    private function takeMarks(bool $roundBegins): void
+    {
+        $whole = [];
+        do {
+            $marks = $this->marks->committed(self::MARKS);
+            $ids = [];
+            foreach ($marks as $mark) {
+                if ((int) $mark['row_id'] === 0) {
+                    $whole[(int) $mark['entity']] = true;
+                } else {
+                    $ids[(int) $mark['entity']][(int) $mark['row_id']] = true;
+                }
+            }
+            foreach ($ids as $kind => $some) {
+                foreach ($this->kinds($kind) as $entity) {
+                    $this->sweep->look($entity, array_keys($some));
+                }
+            }
+            $this->marks->drop(array_column($marks, 'id'));
+        } while (count($marks) === self::MARKS && !$this->budget->spent(0.4));
+        foreach ($roundBegins ? [] : array_keys($whole) as $kind) {
+            foreach ($this->kinds($kind) as $entity) {
+                if ($this->sweep->through($entity, 0, $this->budget) !== null) {
+                    $this->marks->add($kind, 0);
+                }
+            }
+        }
+        $this->marks->flush();
+    }
+
+    /** @return Entity[] */
+    private function kinds(int $kind): array
+    {
+        if ($kind === Marks::POST) {
+            return $this->entities->posts();
+        }
+        return array_filter([$this->entities->byCode($kind)]);
+    }
+
+    /** @return array{rows: string[], deleted: array<int, array<string, mixed>>, more: bool, last: int} */
+    private function tell(int $seq, int $limit): array
+    {
+        $found = $this->state->after($seq, $limit + 1);
+        $told = ['rows' => [], 'deleted' => [], 'more' => count($found) > $limit, 'last' => $seq];
+        foreach (array_chunk(array_slice($found, 0, $limit), self::STEP) as $i => $some) {
+            if ($i > 0 && $this->budget->spent()) {
+                $told['more'] = true;
+                break;
+            }
+            $texts = $this->texts($some);
+            foreach ($some as $change) {
+                $entity = $this->entities->byCode((int) $change['entity']);
+                $told['last'] = (int) $change['seq'];
+                if ($entity === null) {
+                    continue;
+                }
+                [$name, $id] = [$entity->name(), (int) $change['row_id']];
+                if ($change['deleted'] === '1') {
+                    $told['deleted'][] = ['entity' => $name, 'id' => $id, 'seq' => $told['last']];
+                } elseif (isset($texts[$name][$id])) {
+                    $told['rows'][] = "{\"entity\":\"$name\",\"seq\":{$told['last']},\"row\":{$texts[$name][$id]}}";
+                }
+            }
+        }
+        return $told;
+    }
+
+    /**
+     * The rows of some changes as JSON texts. Their hash is the one that was numbered.
+     *
+     * @param array<int, array<string, ?string>> $changes
+     * @return array<string, array<int, string>> by kind and id
+     */
+    private function texts(array $changes): array
+    {
+        $hashes = [];
+        foreach ($changes as $change) {
+            if ($change['deleted'] === '0') {
+                $hashes[(int) $change['entity']][(int) $change['row_id']] = (string) $change['hash'];
+            }
+        }
+        $texts = [];
+        foreach ($hashes as $kind => $of) {
+            $entity = $this->entities->byCode($kind);
+            if ($entity !== null) {
+                $texts[$entity->name()] = Page::texts($entity, array_keys($of), $of);
+            }
+        }
+        return $texts;
+    }
+}

@@ -1,0 +1,124 @@
+<?php
+
+namespace MemberIntel;
+
+/** What was told last about each row: its hash, and the number under which a change of it is found. */
+final class State
+{
+    private const BATCH = 1000;
+
+    private Database $db;
+    private Meta $meta;
+    private string $table;
+
+    public function __construct(Database $db, Meta $meta)
+    {
+        $this->db = $db;
+        $this->meta = $meta;
+        $this->table = $db->table('mi_state');
+    }
+
+    /**
+     * Notes rows that a page tells as known, unless something is known of them already. They get number 0: a page is no
+     * change. Failing costs nothing, since the sweep then finds them.
+     *
+     * @param array<int, string> $hashes by id
+     */
+    public function baseline(Entity $entity, array $hashes): void
+    {
+        foreach (array_chunk($hashes, self::BATCH, true) as $some) {
+            $values = [];
+            foreach ($some as $id => $hash) {
+                $values[] = "({$entity->code()}, $id, UNHEX('$hash'))";
+            }
+            try {
+                $this->db->run("INSERT IGNORE INTO {$this->table} (entity, row_id, hash) VALUES " . implode(', ', $values));
+            } catch (Failure $failure) {
+                return;
+            }
+        }
+    }
+
+    /**
+     * Rows of the span that are not as they were told last, ascending.
+     *
+     * @return array<int, string> hash by id
+     */
+    public function changed(Entity $entity, Span $span, int $limit): array
+    {
+        $found = $this->db->rows("SELECT x.id, x.hash FROM ({$entity->hashes($span)}) x
+            LEFT JOIN {$this->table} s ON s.entity = {$entity->code()} AND s.row_id = x.id
+            WHERE s.row_id IS NULL OR s.deleted = 1 OR s.hash <> UNHEX(x.hash) ORDER BY x.id LIMIT $limit");
+        return array_column($found, 'hash', 'id');
+    }
+
+    /**
+     * Rows of the span that were told and are gone, ascending.
+     *
+     * @return int[]
+     */
+    public function gone(Entity $entity, Span $span, int $limit): array
+    {
+        return array_map('intval', $this->db->column("SELECT s.row_id FROM {$this->table} s
+            LEFT JOIN {$entity->table()} b ON b.{$entity->key()} = s.row_id AND {$entity->filter()}
+            WHERE s.entity = {$entity->code()} AND s.deleted = 0 AND b.{$entity->key()} IS NULL
+            AND {$span->over('s.row_id')} ORDER BY s.row_id LIMIT $limit"));
+    }
+
+    /**
+     * Gives changes their numbers. The caller holds the lock, so nobody reads between a number and its row.
+     *
+     * @param array<int, string> $changed hash by id
+     * @param int[] $gone
+     */
+    public function stamp(Entity $entity, array $changed, array $gone): void
+    {
+        $rows = [];
+        foreach ($changed as $id => $hash) {
+            $rows[] = [$id, "UNHEX('$hash')", 0];
+        }
+        foreach ($gone as $id) {
+            $rows[] = [$id, "''", 1];
+        }
+        foreach (array_chunk($rows, self::BATCH) as $some) {
+            $seq = $this->meta->advance('seq', count($some)) - count($some);
+            $values = [];
+            foreach ($some as [$id, $hash, $deleted]) {
+                $seq++;
+                $values[] = "({$entity->code()}, $id, $hash, $seq, UTC_TIMESTAMP(), $deleted)";
+            }
+            $this->db->run("INSERT INTO {$this->table} (entity, row_id, hash, seq, changed_at, deleted)
+                VALUES " . implode(', ', $values) . " ON DUPLICATE KEY UPDATE hash = VALUES(hash), seq = VALUES(seq),
+                changed_at = VALUES(changed_at), deleted = VALUES(deleted)");
+        }
+    }
+
+    /**
+     * Changes after a number, in order.
+     *
+     * @return array<int, array<string, ?string>> entity, row_id, seq, deleted, hash
+     */
+    public function after(int $seq, int $limit): array
+    {
+        return $this->db->rows("SELECT entity, row_id, seq, deleted, LOWER(HEX(hash)) AS hash FROM {$this->table}
+            WHERE seq > $seq ORDER BY seq LIMIT $limit");
+    }
+
+    /** The last number that was given out at this time or before, 0 when none was. */
+    public function seqAt(int $at): int
+    {
+        $when = gmdate('Y-m-d H:i:s', $at);
+        return (int) $this->db->value("SELECT MAX(seq) FROM {$this->table} WHERE seq > 0 AND changed_at < '$when'");
+    }
+
+    /** Drops tombstones of long ago, and remembers which watermarks are too old for that. */
+    public function prune(int $days): void
+    {
+        $old = "deleted = 1 AND changed_at < UTC_TIMESTAMP() - INTERVAL $days DAY";
+        $last = (int) $this->db->value("SELECT MAX(seq) FROM {$this->table} WHERE $old");
+        if ($last > 0) {
+            $this->meta->set('pruned_seq', (string) max($last, $this->meta->number('pruned_seq')));
+            $this->db->run("DELETE FROM {$this->table} WHERE $old AND seq <= $last");
+        }
+    }
+}
