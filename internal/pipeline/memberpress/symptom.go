@@ -1,0 +1,298 @@
+package memberpress
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"memberintel/internal/fault"
+	"memberintel/internal/fetch"
+)
+
+// errStale is an answer of the plugin to an earlier request.
+var errStale = errors.New("an answer to another request")
+
+// miss is a failure to reach the REST interface at all: the other form of the address may lead there.
+type miss string
+
+const (
+	missedWall miss = "a sign-in page"
+	missedSoon miss = "a page about the site to come"
+	missedPage miss = "a page"
+	missedAll  miss = "nothing"
+	missedLoop miss = "redirects"
+)
+
+// Error names what stood in the way.
+func (m miss) Error() string { return "the REST interface was not met, but " + string(m) }
+
+// missOf returns what stood in the way of the REST interface, "" where err tells of something else.
+func missOf(err error) miss {
+	var m miss
+	if errors.As(err, &m) {
+		return m
+	}
+	return ""
+}
+
+// reading is what an answer means to somebody who runs WordPress. One without a sentence leaves what fetch says.
+type reading struct {
+	kind      fault.Kind
+	says      string
+	checklist []string
+	miss      miss
+}
+
+const (
+	byItself = "Nothing needs to be done if it works again: the next sync catches up."
+	hostOf   = "If it lasts, ask whoever hosts the site."
+)
+
+// explain puts what fetch found into words for somebody who runs WordPress, where the answer shows more than
+// fetch, which knows any website, can know. Other errors are returned as they are.
+func (c *client) explain(a fetch.Response, err error) error {
+	var told *fault.Error
+	symptom := fetch.SymptomOf(err)
+	if symptom == "" || symptom == fetch.Foreign || errors.Is(err, errStale) || RefusalCode(err) != "" || !errors.As(err, &told) {
+		return err
+	}
+	r := newPage(a).read(symptom)
+	if r.miss != "" {
+		err = fmt.Errorf("%w: %w", r.miss, err)
+	}
+	if r.says == "" {
+		r.kind, r.says, r.checklist = told.Kind, "", told.Checklist
+	}
+	f := c.fault(r.kind, err, r.says, r.checklist...)
+	if r.says == "" {
+		f.Sentence = told.Sentence
+	}
+	f.Status, f.RetryAfter = told.Status, told.RetryAfter
+	return f
+}
+
+// page is an answer as its signatures are looked for: in lower case.
+type page struct {
+	fetch.Response
+	text string
+	code string // of WordPress' REST interface, "" where there is none
+}
+
+func newPage(a fetch.Response) page {
+	const lookAt = 64 << 10
+	p := page{Response: a, text: strings.ToLower(string(a.Body[:min(len(a.Body), lookAt)]))}
+	var said struct{ Code string }
+	if json.Unmarshal(a.Body, &said) == nil && strings.Trim(said.Code, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" {
+		p.code = shorten(said.Code)
+	}
+	return p
+}
+
+func (p page) holds(any ...string) bool {
+	for _, signature := range any {
+		if strings.Contains(p.text, signature) {
+			return true
+		}
+	}
+	return false
+}
+
+// read looks for what WordPress, its plugins and what stands in front of it show.
+func (p page) read(symptom fetch.Symptom) reading {
+	switch {
+	case p.code == "rest_no_route":
+		return reading{kind: fault.NotFound, says: "does not have the MemberIntel plugin switched on", checklist: []string{
+			"In WordPress open Plugins: activate MemberIntel, or install it again.",
+			"If it was active before, look whether the site was restored from a backup; then connect again.",
+		}}
+	case strings.HasPrefix(p.code, "rest_") && p.Status >= 400 && p.Status < 500:
+		return reading{kind: fault.Unauthorized, says: "lets signed-in users alone use its REST API (" + p.code + ")", checklist: []string{
+			"Look for a plugin that restricts the REST API (Disable REST API, Solid Security, All-In-One Security, Perfmatters and others), and except the routes that begin with /memberintel/v1/.",
+			"If it cannot except routes, switch that restriction off; then start a sync.",
+		}}
+	case p.Status >= 500 && p.holds("error establishing a database connection", "<title>database error"):
+		return reading{kind: fault.Unavailable, says: "has lost its database: WordPress cannot connect to it", checklist: []string{
+			"Open the site in a browser; if it shows \"Error establishing a database connection\", ask whoever hosts it whether MySQL or MariaDB is up.",
+			"If the site was moved or its password changed, compare DB_NAME, DB_USER, DB_PASSWORD and DB_HOST in wp-config.php.",
+			byItself,
+		}}
+	case p.code == "internal_server_error", p.Status >= 500 && p.holds("critical error on this website", "<title>wordpress &rsaquo; error", "<title>wordpress › error"):
+		return reading{kind: fault.Unavailable, says: "stopped with a PHP error while it answered", checklist: []string{
+			"Look into the mail of the site's administrator for \"Your Site is Experiencing a Technical Issue\": it names the plugin.",
+			"Look into the PHP error log; if it speaks of memory or time, raise PHP's memory_limit or max_execution_time. memberintel asks for less at once by itself.",
+			byItself,
+		}}
+	case p.holds("generated by wordfence", "your access to this site has been limited"):
+		return reading{kind: fault.Unavailable, says: "runs Wordfence, which keeps memberintel out", checklist: []string{
+			"In WordPress open Wordfence, Tools, Live Traffic: find memberintel's request and see which rule blocked it.",
+			"Open Wordfence, Firewall, All Firewall Options: add memberintel's address to \"Allowlisted IP addresses\"; under Blocking, remove the block.",
+		}}
+	case p.holds("sucuri website firewall"):
+		return reading{kind: fault.Unavailable, says: "is behind the Sucuri firewall, which keeps memberintel out", checklist: []string{
+			"In the Sucuri dashboard open Firewall, Access Control, \"Allow IP Addresses\", and add memberintel's address.",
+			"Or allow the paths " + allowPaths + " under Access Control, \"Allow URL Paths\".",
+		}}
+	case symptom == fetch.Firewall:
+		return reading{kind: fault.Unavailable, says: fmt.Sprintf("is guarded by a firewall of its host (such as ModSecurity) that keeps memberintel out (status %d)", p.Status), checklist: []string{
+			"Ask whoever hosts the site to except the paths " + allowPaths + " from ModSecurity, or to let memberintel's address through.",
+			"If a security plugin is active, look into its log for blocked requests with \"memberintel\".",
+		}}
+	case symptom == fetch.Challenge && strings.EqualFold(p.Header.Get("Cf-Mitigated"), "challenge"):
+		return reading{kind: fault.Unavailable, says: "is behind Cloudflare, which wants to see a browser instead of memberintel", checklist: []string{
+			"At Cloudflare open Security, WAF, Custom rules: add one with the action Skip for URI paths that contain /wp-json/memberintel/ and for queries that contain rest_route=/memberintel/.",
+			"If \"Bot Fight Mode\" is on, add memberintel's address under Security, WAF, Tools, IP Access Rules, as Allow: rules do not skip that mode.",
+			"If \"Under Attack Mode\" is on only for now, nothing needs to be done.",
+		}}
+	case p.Status >= 520 && p.Status <= 530:
+		return reading{kind: fault.Unavailable, says: fmt.Sprintf("is behind Cloudflare, which does not get an answer from the site's server (status %d)", p.Status), checklist: p.behindCloudflare()}
+	case symptom == fetch.RedirectLoop:
+		return reading{miss: missedLoop}
+	case symptom == fetch.NotFound && p.code == "":
+		return reading{miss: missedAll}
+	case symptom == fetch.WebPage:
+		return p.instead()
+	}
+	return reading{}
+}
+
+func (p page) behindCloudflare() []string {
+	if p.Status == 525 || p.Status == 526 {
+		return []string{
+			"The certificate of the server behind Cloudflare has expired or is another site's: renew it, or install a Cloudflare Origin Certificate.",
+			"At Cloudflare compare SSL/TLS, Overview, with what the server can do.",
+		}
+	}
+	return []string{
+		"Open the site in a browser; if it shows the same error, ask whoever hosts it whether the server is up and lets Cloudflare's addresses through.",
+		byItself,
+	}
+}
+
+// instead reads a web page that came where data was asked for.
+func (p page) instead() reading {
+	switch {
+	case strings.Contains(p.URL, "action=mepr_unauthorized"), strings.Contains(p.URL, "/wp-login.php"), p.holds("mepr_login", "mepr-login", `id="loginform"`):
+		return reading{kind: fault.Unauthorized, miss: missedWall, says: "shows its sign-in page instead of its REST API", checklist: []string{
+			"In WordPress open MemberPress, Rules: if one protects all content, except the REST API, or switch on \"Allow REST API\" where the site has that choice.",
+			"Look for a plugin that asks every visitor to sign in (Force Login, a private-site setting), and except the paths " + allowPaths + ".",
+		}}
+	case p.holds("coming soon", "coming-soon", "under construction", "launching soon", "almost here", "almost ready", "be right back", "maintenance"):
+		return reading{kind: fault.Unavailable, miss: missedSoon, says: "shows a coming-soon or maintenance page to every visitor", checklist: []string{
+			"Nothing needs to be done if it is meant so: the sync goes on when the site is open again.",
+			"If it should go on before, except the paths " + allowPaths + " in the coming-soon or maintenance plugin.",
+		}}
+	default:
+		return reading{kind: fault.Unavailable, miss: missedPage, says: "answers with a web page instead of data", checklist: []string{
+			"Look for a plugin or setting that shows a page to everybody: coming soon, a wall before the content, a page cache.",
+			"Except the paths " + allowPaths + " from it.",
+		}}
+	}
+}
+
+// nowhere tells that the REST interface was met in neither form. What the first form met tells most, unless it was
+// an ordinary page: a WordPress without its REST interface shows its home page there.
+func (c *client) nowhere(first, second error) error {
+	if m := missOf(first); m == missedWall || m == missedSoon || m == missedLoop || missOf(second) == m && m != missedAll {
+		return first
+	}
+	f := c.fault(fault.NotFound, first, "does not answer at its REST API, neither at /?rest_route= nor at /wp-json/",
+		"In WordPress open Settings, Permalinks, and click Save Changes: that writes the rules for /wp-json/ anew.",
+		"Look for a security plugin or a line in functions.php that switches the REST API off, and switch it on for "+allowPaths+".",
+		"If WordPress lives in another folder or under another address, connect again with that one.")
+	f.Status = http.StatusNotFound
+	return f
+}
+
+// staled tells of an answer that the plugin gave to an earlier request.
+func (c *client) staled() error {
+	return c.fault(fault.Unavailable, &fetch.Failure{Symptom: fetch.Foreign, Cause: errStale}, "has a cache in front of it that gives old answers",
+		"Except the paths "+allowPaths+" from every cache: the caching plugin, the host's cache and the CDN.",
+		"In LiteSpeed Cache open Cache, and switch \"Cache REST API\" off.",
+		"Then clear the caches.")
+}
+
+// distrusted tells of an answer without the signature of the plugin. It stands only where fetch finds nothing.
+func (c *client) distrusted(a fetch.Response) error {
+	body, trailer := split(a.Body)
+	foreign := func(cause string) error { return &fetch.Failure{Symptom: fetch.Foreign, Cause: errors.New(cause)} }
+	switch {
+	case body == nil:
+		return c.fault(fault.Schema, foreign("no answer of the plugin"), "answered with something that does not come from the MemberIntel plugin",
+			"Open the site in a browser, and look whether it is still your site.",
+			"In WordPress open Plugins, and look whether MemberIntel is active.",
+			"If the site has a new address, connect again with that one.")
+	case !json.Valid(body):
+		return c.fault(fault.Schema, &fetch.Failure{Symptom: fetch.NotJSON, Cause: errors.New("the answer of the plugin is not whole")}, "answered with data that is cut off or spoilt",
+			"Look into the PHP error log of the site: something breaks the answer off or writes into it.",
+			"If it is cut off at the same length each time, ask whoever hosts the site for the limit on the size of answers.",
+			byItself)
+	case trailer == "" && a.Header.Get(headerAnswer) == "":
+		return c.fault(fault.Schema, foreign("no signature"), "loses the signature of the plugin's answers on their way",
+			"Look for a plugin, cache or CDN that changes answers or removes headers beginning with X-MemberIntel-.",
+			"Except the paths "+allowPaths+" from it.")
+	default:
+		return c.fault(fault.Schema, foreign("a wrong signature"), "sends answers that something changes on their way, so that they cannot be trusted",
+			"Look for a plugin, cache or CDN that rewrites what the site sends: minifying, changing links, adding a script.",
+			"Except the paths "+allowPaths+" from it.",
+			hostOf)
+	}
+}
+
+// unknown tells of an answer that the plugin has signed and that this program does not understand.
+func (c *client) unknown(cause error) error {
+	return c.fault(fault.Schema, cause, "sends data that this memberintel does not understand: "+c.running()+" is not supported yet",
+		"Update memberintel: the service has to know a new version of the plugin before sites use it.",
+		"If memberintel is up to date, report the error with these versions. Nothing is lost: the next sync begins where this one ended.")
+}
+
+// unsupported tells that the site speaks other versions of the protocol.
+func (c *client) unsupported(least, most int) error {
+	return c.unsupportedBy(&fetch.Failure{Symptom: fetch.Denied, Cause: fmt.Errorf("%w: protocol %d to %d", errShape, least, most)}, least, most)
+}
+
+func (c *client) unsupportedBy(cause error, least, most int) *fault.Error {
+	speaks := fmt.Sprintf("protocol %d", least)
+	if most != least {
+		speaks = fmt.Sprintf("protocols %d to %d", least, most)
+	}
+	todo := "Update the MemberIntel plugin: in WordPress open Plugins."
+	if least > Protocol {
+		todo = "Update memberintel; the plugin is newer than the service."
+	}
+	return c.fault(fault.Schema, cause, fmt.Sprintf("speaks %s of the MemberIntel plugin, and this memberintel speaks %d: %s is not supported yet", speaks, Protocol, c.running()), todo)
+}
+
+// anotherSite tells that the answer was signed by the right key at a site of another id: a copy.
+func (c *client) anotherSite() error {
+	return c.fault(fault.Conflict, nil, "is another site than the one that was connected, though it has the same key: a copy, or a site that was set up anew",
+		ourScreen+", and connect again, if this is the site that should be read.",
+		"If it is a staging site or a copy, disconnect it there.")
+}
+
+// resync tells that the epoch changed between two answers.
+func (c *client) resync(reason string) error {
+	return c.fault(fault.BadCursor, ErrResync, "begins its data anew"+because(reason), "Nothing needs to be done: everything is read once more.")
+}
+
+// running names what the site runs, as far as it is known.
+func (c *client) running() string {
+	if c.runs == "" {
+		return "the version on the site"
+	}
+	return c.runs
+}
+
+// versions names what a site runs.
+func versions(d Description) string {
+	if d.MemberPressVersion == "" && d.PluginVersion == "" {
+		return ""
+	}
+	return fmt.Sprintf("MemberPress %s with plugin %s", shorten(d.MemberPressVersion), shorten(d.PluginVersion))
+}
+
+// fault makes a fault whose sentence begins with the site.
+func (c *client) fault(kind fault.Kind, cause error, says string, checklist ...string) *fault.Error {
+	return &fault.Error{Kind: kind, Sentence: c.home.Host + " " + says + ".", Cause: cause, Checklist: checklist}
+}
