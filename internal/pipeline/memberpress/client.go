@@ -154,19 +154,15 @@ func (c *client) disconnect(ctx context.Context) error {
 		}
 		body, err = c.ask(ctx, end)
 	}
-	if code := RefusalCode(err); code == codeRevoked {
+	if RefusalCode(err) == codeRevoked {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	e, fields, err := decodeEnvelope(body, "disconnected")
+	e, err := decodeDisconnect(body)
 	if err != nil {
 		return c.unknown(err)
-	}
-	var done bool
-	if fields.read("disconnected", &done) != nil || !done {
-		return c.unknown(errShape)
 	}
 	return c.same(e, "disconnect")
 }

@@ -143,6 +143,21 @@ func decodeChecksums(body []byte) (Envelope, Checksums, error) {
 	return e, sums, nil
 }
 
+func decodeDisconnect(body []byte) (Envelope, error) {
+	e, fields, err := decodeEnvelope(body, "disconnected")
+	if err != nil {
+		return e, err
+	}
+	var done bool
+	if err := fields.read("disconnected", &done); err != nil {
+		return e, err
+	}
+	if !done {
+		return e, fmt.Errorf("%w: disconnected is false", errShape)
+	}
+	return e, nil
+}
+
 // describe reads what can be read of a description that is not understood, to name its versions.
 func describe(body []byte) (d Description) {
 	var lenient struct{ Site Description }
