@@ -167,7 +167,7 @@ func (f *Fault) after(w http.ResponseWriter, a answer) {
 	case TrailerLost:
 		body = a.body
 	case Rewritten:
-		body = []byte(strings.ReplaceAll(string(body), "https://", "https://cdn.example/"))
+		body = []byte(strings.ReplaceAll(string(body), "://", "://cdn."))
 	case Cut:
 		body = body[:len(body)*2/3]
 	}
