@@ -151,7 +151,7 @@ func (p *place) keepsSecrets(what string, err error) {
 	p.house.t.Helper()
 	text := base64.RawURLEncoding.EncodeToString(p.at.Secret)
 	shown := fmt.Sprintf("%v %+v %#v %v %+v", err, err, err, p.at, *p.client)
-	for _, leak := range []string{text, string(p.at.Secret), fmt.Sprint(p.at.Secret), fmt.Sprintf("%x", p.at.Secret), "v1=", "mi_request"} {
+	for _, leak := range []string{text, string(p.at.Secret), fmt.Sprintf("%d", p.at.Secret), fmt.Sprintf("%x", p.at.Secret), "v1=", "mi_request"} {
 		if strings.Contains(shown, leak) {
 			p.house.t.Errorf("%s: %q is shown: %s", what, leak, shown)
 		}
