@@ -102,3 +102,10 @@ func TestASecretIsReadAndNeverShown(t *testing.T) {
 		}
 	}
 }
+
+func TestTheLastTrailerCounts(t *testing.T) {
+	raw := `notice {"protocol":1,"x":"y"}` + trailerStart + `v1=one"}` + trailerStart + `v1=two"} behind`
+	if body, trailer := split([]byte(raw)); string(body) != `{"protocol":1,"x":"y"}`+trailerStart+`v1=one"}` || trailer != "v1=two" {
+		t.Errorf("%s, %s", body, trailer)
+	}
+}

@@ -222,12 +222,39 @@ func TestARedirectWithinTheSiteIsFollowed(t *testing.T) {
 	}
 }
 
-func TestADataFieldThatIsNotKnownNamesTheVersions(t *testing.T) {
-	c := &client{}
-	c.home.Host = host
-	c.runs = versions(Description{MemberPressVersion: "2.0.1", PluginVersion: "3.0.0"})
-	err := c.unknown(fmt.Errorf("%w: the field %q is not known", errShape, "colour"))
-	if !fault.Is(err, fault.Schema) || !strings.Contains(fault.Sentence(err), "MemberPress 2.0.1 with plugin 3.0.0 is not supported yet") || !errors.Is(err, errShape) {
+func TestAFieldThatIsNotKnownNamesTheVersions(t *testing.T) {
+	h := newHouse(t, care.Config{PerMinute: 6000, Burst: 100})
+	p := h.open(sim.Config{PluginVersion: "3.0.0", MemberPressVersion: "2.0.1"}, "")
+	end := p.site.Fault(broken(sim.NewField))
+	_, err := p.handshake(t.Context())
+	if !fault.Is(err, fault.Schema) || !strings.Contains(fault.Sentence(err), "MemberPress 2.0.1 with plugin 3.0.0 is not supported yet") ||
+		!errors.Is(err, errShape) || !strings.Contains(err.Error(), "colour") || !strings.Contains(fault.ChecklistOf(err)[0], "Update memberintel") {
 		t.Errorf("got %v", err)
+	}
+	end()
+	hello, err := p.handshake(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.site.Fault(broken(sim.NewField)) // of rows, which mapping judges one by one
+	e, err := p.page(t.Context(), "members", 0)
+	if err != nil || len(e.Rows) != 40 || !strings.HasSuffix(string(e.Rows[3]), `,"colour":"green"}`) {
+		t.Errorf("%v", err)
+	}
+	c, err := p.changes(t.Context(), hello.Watermark)
+	if err != nil || len(c.Changes) != 1 || !strings.HasSuffix(string(c.Changes[0].Row), `,"colour":"green"}`) {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// TestAnotherProtocolIsNotRead answers rightly signed, in a protocol that nobody asked for.
+func TestAnotherProtocolIsNotRead(t *testing.T) {
+	p := newHouse(t, care.Config{}).open(sim.Config{}, "")
+	body := `{"protocol":2,"request_id":"r","members":[]}`
+	a := fetch.Response{Status: 200, Body: []byte(body), Header: http.Header{}}
+	a.Header.Set(headerAnswer, sign(p.at.Secret, answerLines("r", 200, []byte(body))))
+	got, own, err := p.judge(a, "r")
+	if got != nil || !own || !fault.Is(err, fault.Schema) || !strings.Contains(fault.Sentence(err), "speaks protocol 2 ") {
+		t.Errorf("%s, %v, %v", got, own, err)
 	}
 }

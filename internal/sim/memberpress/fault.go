@@ -29,6 +29,7 @@ const (
 	Busy           FaultKind = "busy"            // another request is at work
 	Failed         FaultKind = "failed"          // the plugin fails in the midst of its work
 	FailedEarly    FaultKind = "failed_early"    // and before it knows who asks
+	NewField       FaultKind = "new_field"       // the plugin tells a field "colour" of rows and of the site that nobody knows
 	OutOfMemory    FaultKind = "out_of_memory"   // PHP dies where more rows are asked for than Limit
 	OutOfTime      FaultKind = "out_of_time"     // no answer comes in time where more are
 	MaintainedHTML FaultKind = "maintained_html" // WordPress' maintenance, as a page
@@ -172,6 +173,23 @@ func (f *Fault) after(w http.ResponseWriter, a answer) {
 		body = body[:len(body)*2/3]
 	}
 	a.write(w, body)
+}
+
+// grow adds a field to each row and to the site's description.
+func (f *Fault) grow(e *envelope, body []byte) []byte {
+	if f.Kind != NewField {
+		return body
+	}
+	text := strings.Replace(string(body), `"limits":{"page_default"`, `"colour":"green","limits":{"page_default"`, 1)
+	ends := 1
+	if e.Sweep != nil {
+		ends = 2 // a change wraps its row
+	}
+	for _, row := range e.Rows {
+		inner := len(row) - ends
+		text = strings.Replace(text, string(row), string(row[:inner])+`,"colour":"green"`+string(row[inner:]), 1)
+	}
+	return []byte(text)
 }
 
 // trouble is what a fault makes the plugin itself say, nil for nothing.

@@ -119,7 +119,7 @@ func (s *Site) reply(r asked, name string, f *Fault) answer {
 	if refused := s.work(e, r, name); refused != nil {
 		return s.refuse(r.id, who.secret, refused)
 	}
-	return s.seal(r.id, who.secret, http.StatusOK, encode(e))
+	return s.seal(r.id, who.secret, http.StatusOK, f.grow(e, encode(e)))
 }
 
 func (s *Site) work(e *envelope, r asked, name string) *problem {
