@@ -26,7 +26,7 @@ import (
 	"memberintel/internal/tenant"
 )
 
-var start = time.Date(2026, 11, 22, 4, 30, 0, 0, time.UTC)
+var opening = time.Date(2026, 11, 22, 4, 30, 0, 0, time.UTC)
 
 // house is a database whose clock stands still, shared by the sites of a test.
 type house struct {
@@ -41,7 +41,7 @@ type house struct {
 func newHouse(t *testing.T, cfg care.Config) *house {
 	t.Helper()
 	h := &house{t: t, db: pgtest.New(t)}
-	h.clock = pgtest.NewClock(t, h.db, start)
+	h.clock = pgtest.NewClock(t, h.db, opening)
 	cfg.Sleep = func(_ context.Context, d time.Duration) error {
 		h.clock.Advance(d)
 		return nil
@@ -79,7 +79,7 @@ const host = "lakeside.example"
 func (h *house) open(cfg sim.Config, path string) *place {
 	t := h.t
 	t.Helper()
-	p := &place{house: h, clock: clock.At(start)}
+	p := &place{house: h, clock: clock.At(opening)}
 	cfg.Clock, cfg.HomeURL = p.clock, "http://"+host+path
 	p.site = sim.New(cfg)
 	for i := range int64(40) {
@@ -122,7 +122,7 @@ func loopback() netip.Addr { return netip.MustParseAddr("127.0.0.1") }
 func (p *place) anew() {
 	p.house.t.Helper()
 	var err error
-	if p.client, err = newClient(p.through, p.house.known, p.who, p.what, p.at, func() time.Time { return start }); err != nil {
+	if p.client, err = newClient(p.through, p.house.known, p.who, p.what, p.at, func() time.Time { return opening }); err != nil {
 		p.house.t.Fatal(err)
 	}
 }
