@@ -76,6 +76,12 @@ type Request struct {
 	Body     []byte      // nil: GET
 	JSON     bool        // the answer must hold JSON: anything else is a fault
 	MaxBytes int64       // of the answer, unpacked; 0: the client's
+
+	// Own looks at an answer that came whole, before anything else does; nil looks at nothing. It returns true
+	// where the program that was asked has answered, which alone knows what its statuses mean: then the error,
+	// a fault with a Failure as its cause, stands as it is. Otherwise the answer is searched for what is wrong
+	// with the site, and the error stands where nothing is found.
+	Own func(Response) (bool, error)
 }
 
 // Response is a site's answer, its body read.
@@ -108,23 +114,34 @@ func (c *Client) Do(ctx context.Context, r Request, timeout time.Duration) (Resp
 	if resp.Took >= timeout || errors.Is(context.Cause(limited), errTimeout) {
 		err = errTimeout
 	}
+	var said error
+	if err == nil && r.Own != nil {
+		var own bool
+		if own, said = r.Own(resp); own {
+			return resp, said
+		}
+	}
 	if found := diagnose(resp, err, r.JSON); found != nil {
 		found.pages = !r.JSON
 		return resp, found.fault(target.Host, timeout, resp, c.cfg.Now())
 	}
-	return resp, nil
+	return resp, said
 }
 
 // send follows redirects within the site and reads the body.
 func (c *Client) send(ctx context.Context, r Request) (Response, error) {
 	method, body := http.MethodGet, io.Reader(http.NoBody)
 	if r.Body != nil {
-		method, body = http.MethodPost, newBody(r.Body)
+		method = http.MethodPost
+	}
+	if len(r.Body) > 0 {
+		body = newBody(r.Body)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, r.URL, body)
 	if err != nil {
 		return Response{}, err
 	}
+	req.ContentLength = int64(len(r.Body)) // in chunks, some hosts lose a body on its way to PHP
 	for name, values := range r.Header {
 		req.Header[name] = values
 	}

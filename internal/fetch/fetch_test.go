@@ -230,3 +230,55 @@ func TestASiteHasOneName(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestTheAskerKnowsItsOwnAnswers has a program behind the site say no, in a status and with words that would be taken
+// for the site's trouble.
+func TestTheAskerKnowsItsOwnAnswers(t *testing.T) {
+	said := errors.New("the program says no")
+	for _, c := range []struct {
+		be      site.Sickness
+		own     bool
+		said    error
+		symptom fetch.Symptom
+	}{
+		{site.Parked, true, nil, ""},
+		{site.SignedIn, true, said, ""},
+		{site.SignedIn, false, said, fetch.SignIn},
+		{site.Healthy, true, said, ""},
+		{site.Healthy, false, said, ""},
+		{site.Healthy, false, nil, ""},
+		{site.Resetting, true, nil, fetch.Reset},
+	} {
+		p := open(t, nil, nil)
+		p.site.Be(c.be)
+		_, err := p.client.Do(t.Context(), fetch.Request{URL: p.url, JSON: true, Own: func(a fetch.Response) (bool, error) {
+			if a.Status == 0 || len(a.Body) == 0 {
+				t.Errorf("%s: asked about %+v", c.be, a)
+			}
+			return c.own, c.said
+		}}, 5*time.Second)
+		if fetch.SymptomOf(err) != c.symptom || c.symptom == "" && !errors.Is(err, c.said) {
+			t.Errorf("%s, own %v: %v", c.be, c.own, err)
+		}
+	}
+}
+
+// TestAPostTellsItsLength since some hosts lose a body that comes in chunks.
+func TestAPostTellsItsLength(t *testing.T) {
+	var lengths []int64
+	p := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		lengths = append(lengths, r.ContentLength)
+		if r.Method != http.MethodPost || len(r.TransferEncoding) > 0 {
+			t.Errorf("%s, %v", r.Method, r.TransferEncoding)
+		}
+		_, _ = w.Write([]byte("{}"))
+	}), nil)
+	for _, body := range []string{"{}", ""} {
+		if _, err := p.client.Do(t.Context(), fetch.Request{URL: p.url, Body: []byte(body)}, 5*time.Second); err != nil {
+			t.Error(err)
+		}
+	}
+	if diff := cmp.Diff([]int64{2, 0}, lengths); diff != "" {
+		t.Error(diff)
+	}
+}

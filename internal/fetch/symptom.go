@@ -40,6 +40,10 @@ const (
 	WebPage        Symptom = "web_page"
 	NotJSON        Symptom = "not_json"
 	PrivateAddress Symptom = "private_address"
+
+	// What only the asker knows; see Request.Own.
+	Denied  Symptom = "denied"  // the program that was asked says no
+	Foreign Symptom = "foreign" // something else has answered in its place
 )
 
 // Failure is the cause of a fault that a site is to blame for.
@@ -210,6 +214,12 @@ func (d diagnosis) meaning(host string, timeout time.Duration, status int) meani
 		return meaning{fault.Schema, care.Sick, say("answered with a web page instead of data"), []string{
 			"Look for a plugin that shows a page to everybody: coming soon, maintenance, a wall before the content, a cache.",
 			"Except the path /wp-json/memberintel/ and /?rest_route=/memberintel/ from it.",
+		}}
+	case Denied:
+		return meaning{fault.Invalid, care.Refused, say("says no"), []string{"Update the plugin on the site and memberintel, so that they fit each other."}}
+	case Foreign:
+		return meaning{fault.Schema, care.Sick, say("answered with something that the plugin did not say"), []string{
+			"Switch caches and plugins that change pages off for the path /wp-json/memberintel/.",
 		}}
 	default: // PrivateAddress
 		return meaning{fault.Invalid, care.Unasked, say("leads to an address that is not public, which memberintel does not visit"), []string{
