@@ -164,8 +164,8 @@ CREATE TABLE content_rules (
     title text,
     rule_type text,
     target text,
-    plan_source_ids text[] NOT NULL DEFAULT '{}'::text[],
     active boolean,
+    plan_source_ids jsonb NOT NULL DEFAULT '[]'::jsonb,
     PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
     CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
     CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text])))
@@ -239,6 +239,14 @@ CREATE INDEX invoices_member ON public.invoices USING btree (tenant_id, member_s
 CREATE INDEX invoices_payment ON public.invoices USING btree (tenant_id, payment_source_id) WHERE (payment_source_id IS NOT NULL);
 CREATE INDEX invoices_subscription ON public.invoices USING btree (tenant_id, subscription_source_id);
 
+CREATE TABLE member_clock (
+    tenant_id uuid NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    PRIMARY KEY (tenant_id),
+    FOREIGN KEY (tenant_id) REFERENCES tenant(tenant_id) ON DELETE CASCADE
+);
+CREATE INDEX member_clock_due ON public.member_clock USING btree (due_at);
+
 CREATE TABLE members (
     tenant_id uuid NOT NULL,
     source_platform text NOT NULL,
@@ -283,6 +291,9 @@ CREATE TABLE members (
     email_letter text GENERATED ALWAYS AS ("left"(lower("left"(COALESCE(email, ''::text), 1)), 1)) STORED,
     email_start text GENERATED ALWAYS AS ("left"(lower("left"(COALESCE(email, ''::text), 2)), 2)) STORED,
     search_text text GENERATED ALWAYS AS (lower((("left"(COALESCE(name, ''::text), 100) || ' '::text) || "left"(COALESCE(email, ''::text), 140)))) STORED,
+    foreign_ids jsonb,
+    last_login_at timestamp with time zone,
+    status_until timestamp with time zone,
     PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
     CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
     CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text])))
@@ -292,6 +303,7 @@ CREATE INDEX members_plan ON public.members USING btree (tenant_id, plan_source_
 CREATE INDEX members_search ON public.members USING gin (tenant_id, search_text gin_trgm_ops, metadata jsonb_path_ops);
 CREATE INDEX members_sort ON public.members USING btree (tenant_id, sort_name, id) INCLUDE (search_text, membership_status, plan_source_id);
 CREATE INDEX members_status ON public.members USING btree (tenant_id, membership_status, sort_name, id);
+CREATE INDEX members_status_until ON public.members USING btree (tenant_id, status_until) WHERE (status_until IS NOT NULL);
 
 CREATE TABLE payment_allocations (
     tenant_id uuid NOT NULL,
@@ -614,11 +626,14 @@ CREATE TABLE subscriptions (
     collection_paused boolean,
     items_digest text,
     metadata jsonb NOT NULL DEFAULT '{}'::jsonb,
+    access_derived boolean NOT NULL DEFAULT false,
+    foreign_id text,
     PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
     CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
     CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text]))),
     CHECK ((status = ANY (ARRAY['pending'::text, 'trialing'::text, 'active'::text, 'past_due'::text, 'paused'::text, 'canceled'::text, 'expired'::text])))
 );
+CREATE INDEX subscriptions_foreign ON public.subscriptions USING btree (tenant_id, foreign_id) WHERE (foreign_id IS NOT NULL);
 CREATE INDEX subscriptions_member ON public.subscriptions USING btree (tenant_id, member_source_id);
 
 CREATE TABLE switch (
@@ -746,12 +761,20 @@ CREATE TABLE transactions (
     reason text,
     description text,
     metadata jsonb NOT NULL DEFAULT '{}'::jsonb,
+    plan_source_id text,
+    foreign_id text,
+    gives_access boolean NOT NULL DEFAULT false,
+    access_until timestamp with time zone,
+    lifetime boolean NOT NULL DEFAULT false,
+    links_told boolean NOT NULL DEFAULT false,
     PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id, kind),
     CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
     CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text]))),
-    CHECK ((kind = ANY (ARRAY['payment'::text, 'refund'::text, 'dispute'::text, 'dispute_reversal'::text, 'fee'::text, 'adjustment'::text]))),
+    CHECK ((kind = ANY (ARRAY['payment'::text, 'refund'::text, 'dispute'::text, 'dispute_reversal'::text, 'fee'::text, 'adjustment'::text, 'grant'::text]))),
     CHECK ((status = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text, 'canceled'::text, 'open'::text, 'won'::text, 'lost'::text, 'warning'::text, 'closed'::text, 'prevented'::text])))
 );
+CREATE INDEX transactions_access ON public.transactions USING btree (tenant_id, subscription_source_id) WHERE gives_access;
+CREATE INDEX transactions_foreign ON public.transactions USING btree (tenant_id, foreign_id) WHERE (foreign_id IS NOT NULL);
 CREATE INDEX transactions_intent ON public.transactions USING btree (tenant_id, intent_source_id) WHERE (intent_source_id IS NOT NULL);
 CREATE INDEX transactions_invoice ON public.transactions USING btree (tenant_id, invoice_source_id) WHERE (invoice_source_id IS NOT NULL);
 CREATE INDEX transactions_member ON public.transactions USING btree (tenant_id, member_source_id, occurred_at);
@@ -774,6 +797,8 @@ CREATE VIEW account_rows WITH (security_invoker=true) AS -- tenant_id uuid, sour
 
 CREATE VIEW payments WITH (security_invoker=true) AS -- tenant_id uuid, source_id text, member_source_id text, subscription_source_id text, invoice_source_id text, amount_minor bigint, currency text, status text, paid_at timestamp with time zone
 
+CREATE VIEW person_candidates WITH (security_invoker=true) AS -- tenant_id uuid, email text, source_platform text, source_account_id text, source_id text, other_platform text, other_account_id text, other_id text
+
 CREATE VIEW tenant_data_freshness WITH (security_invoker=true) AS -- tenant_id uuid, pipeline_type text, data_as_of timestamp with time zone, last_success_at timestamp with time zone, last_status text, stale boolean
 
 CREATE FUNCTION memberintel_now() RETURNS timestamp with time zone LANGUAGE sql STABLE; -- owner memberintel_owner
@@ -790,6 +815,7 @@ ALTER TABLE connection_secret ENABLE ROW LEVEL SECURITY; ALTER TABLE connection_
 ALTER TABLE content_rules ENABLE ROW LEVEL SECURITY; ALTER TABLE content_rules ENABLE ROW LEVEL SECURITY;
 ALTER TABLE customer_brain.site_profile ENABLE ROW LEVEL SECURITY; ALTER TABLE customer_brain.site_profile ENABLE ROW LEVEL SECURITY;
 ALTER TABLE invoices ENABLE ROW LEVEL SECURITY; ALTER TABLE invoices ENABLE ROW LEVEL SECURITY;
+ALTER TABLE member_clock ENABLE ROW LEVEL SECURITY; ALTER TABLE member_clock ENABLE ROW LEVEL SECURITY;
 ALTER TABLE members ENABLE ROW LEVEL SECURITY; ALTER TABLE members ENABLE ROW LEVEL SECURITY;
 ALTER TABLE payment_allocations ENABLE ROW LEVEL SECURITY; ALTER TABLE payment_allocations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE payment_intents ENABLE ROW LEVEL SECURITY; ALTER TABLE payment_intents ENABLE ROW LEVEL SECURITY;
@@ -843,6 +869,9 @@ CREATE POLICY tenant ON customer_brain.site_profile FOR ALL TO memberintel_app U
 CREATE POLICY owner ON invoices FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY reader ON invoices FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
 CREATE POLICY tenant ON invoices FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON member_clock FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY service ON member_clock FOR SELECT TO memberintel_service USING true;
+CREATE POLICY tenant ON member_clock FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON members FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY reader ON members FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
 CREATE POLICY search ON members FOR SELECT TO memberintel_search USING true;
@@ -926,6 +955,8 @@ GRANT INSERT, SELECT ON customer_brain.site_profile TO memberintel_app;
 GRANT SELECT ON customer_brain.site_profile TO memberintel_reader;
 GRANT INSERT, SELECT, UPDATE ON invoices TO memberintel_app;
 GRANT SELECT ON invoices TO memberintel_reader;
+GRANT DELETE, INSERT, SELECT, UPDATE ON member_clock TO memberintel_app;
+GRANT SELECT ON member_clock TO memberintel_service;
 GRANT INSERT, SELECT, UPDATE ON members TO memberintel_app;
 GRANT SELECT ON members TO memberintel_reader;
 GRANT SELECT ON members TO memberintel_search;
@@ -935,6 +966,8 @@ GRANT INSERT, SELECT, UPDATE ON payment_intents TO memberintel_app;
 GRANT SELECT ON payment_intents TO memberintel_reader;
 GRANT SELECT ON payments TO memberintel_app;
 GRANT SELECT ON payments TO memberintel_reader;
+GRANT SELECT ON person_candidates TO memberintel_app;
+GRANT SELECT ON person_candidates TO memberintel_reader;
 GRANT INSERT, SELECT, UPDATE ON plans TO memberintel_app;
 GRANT SELECT ON plans TO memberintel_reader;
 GRANT DELETE, INSERT, SELECT, UPDATE ON quarantine TO memberintel_app;

@@ -232,10 +232,10 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{[]string{"quarantine", "list", "--tenant", "club"}, "not_found", "memberintel connect stripe"},
 		{[]string{"switch", "on", "everything", "--reason", "x"}, "invalid", "pipeline:stripe"},
 		{[]string{"switch", "on", "tenant:nobody", "--reason", "x"}, "not_found", "memberintel tenant list"},
-		{[]string{"connect", "memberpress", "--tenant", "club", "--site", "https://a.example", "--key-id", "1"}, "invalid", "later version"},
+		{[]string{"connect", "memberpress", "--tenant", "club", "--site", "https://a.example", "--key-id", "1"}, "invalid", "MEMBERINTEL_MEMBERPRESS_SECRET"},
 		{[]string{"connect", "website", "--tenant", "club", "--url", "https://a.example"}, "invalid", "later version"},
 		{[]string{"sync", "--tenant", "club", "--pipeline", "website"}, "invalid", "later version"},
-		{[]string{"verify", "--tenant", "club", "--pipeline", "memberpress"}, "invalid", "later version"},
+		{[]string{"verify", "--tenant", "club", "--pipeline", "memberpress"}, "not_found", "memberintel connect memberpress"},
 		{[]string{"disconnect", "website", "--tenant", "club"}, "invalid", "later version"},
 	} {
 		got := d.json(exitError, test.args...)

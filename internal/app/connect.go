@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"memberintel/internal/connection"
+	"memberintel/internal/fault"
 	"memberintel/internal/identity"
+	"memberintel/internal/pipeline/memberpress"
 	"memberintel/internal/pipeline/stripe"
 	"memberintel/internal/syncrun"
 	"memberintel/internal/tenant"
@@ -14,7 +16,7 @@ import (
 
 type connectCommands struct {
 	Stripe      connectStripeCommand      `cmd:"" help:"Connect a Stripe account."`
-	MemberPress connectMemberPressCommand `cmd:"" name:"memberpress" help:"Connect a MemberPress site (in a later version)."`
+	MemberPress connectMemberPressCommand `cmd:"" name:"memberpress" help:"Connect a MemberPress site."`
 	Website     connectWebsiteCommand     `cmd:"" help:"Connect a public website (in a later version)."`
 }
 
@@ -100,13 +102,50 @@ type connectMemberPressCommand struct {
 	KeyID  string `name:"key-id" required:"" placeholder:"K" help:"Which of the site's keys."`
 }
 
-// Help shows an example.
+// Help says where the key comes from, with an example.
 func (*connectMemberPressCommand) Help() string {
-	return example("memberintel connect memberpress --tenant oak-hill --site https://oak-hill.example --key-id 1")
+	return "In WordPress open MemberPress, MemberIntel, \"Connect with a key\": it shows a key id and its secret, once. The secret is " +
+		"MEMBERINTEL_MEMBERPRESS_SECRET, from the environment or from stdin, one NAME=value a line. Connecting again replaces the key.\n\n" +
+		example("memberintel connect memberpress --tenant oak-hill --site https://oak-hill.example --key-id mik_7Q2fXb9ZtR4c < site.env")
 }
 
-// Run says that it is not there yet.
-func (*connectMemberPressCommand) Run() error { return served(connection.MemberPress) }
+// Run asks the site to prove that it has the key, and stores it sealed.
+func (c *connectMemberPressCommand) Run(ctx context.Context, p *program) error {
+	if err := p.readSecrets(true); err != nil {
+		return err
+	}
+	if p.secrets.MemberPressSecret == "" {
+		return fault.New(fault.Invalid, "No secret: set MEMBERINTEL_MEMBERPRESS_SECRET to the one that the plugin showed with the key.")
+	}
+	return p.with(ctx, func(h *house) error {
+		t, err := identity.Find(ctx, h.db, c.Tenant)
+		if err != nil {
+			return err
+		}
+		found, warnings, err := h.memberpress.Connect(ctx, memberpress.ConnectRequest{
+			Tenant: t.ID, Actor: actor, Site: c.Site, KeyID: c.KeyID, Secret: p.secrets.MemberPressSecret,
+		})
+		if err != nil {
+			return err
+		}
+		if found.State == connection.Pending {
+			if err := h.request(ctx, found.ID, syncrun.Connecting); err != nil {
+				return err
+			}
+		}
+		view := connectView{found.ID, found.TenantID, found.Pipeline, found.State, p.PublicURL + "/knock/memberpress/" + found.ID.String(), warnings}
+		p.answer(view, func(w io.Writer) {
+			writef(w, "Connected MemberPress to %s, as %s.\nKnock address: %s\n", t.Name, view.State, view.WebhookURL)
+			for _, warning := range view.Warnings {
+				writef(w, "Note: %s\n", warning)
+			}
+			if view.State == connection.Pending {
+				writef(w, "A running `memberintel serve` reads it now; to read it here: memberintel sync --tenant %s --pipeline memberpress\n", t.Name)
+			}
+		})
+		return nil
+	})
+}
 
 type connectWebsiteCommand struct {
 	Tenant string `required:"" placeholder:"T" help:"The tenant's id or name."`
@@ -134,15 +173,34 @@ func (*disconnectCommand) Help() string {
 // Run ends the connection; doing it again changes nothing.
 func (c *disconnectCommand) Run(ctx context.Context, p *program) error {
 	return p.withConnection(ctx, c.Tenant, c.Pipeline, func(h *house, t identity.Tenant, _ connection.Connection) error {
-		ended, err := h.stripe.Disconnect(ctx, t.ID, actor)
+		ended, warnings, err := h.disconnect(ctx, t.ID, c.Pipeline)
 		if err != nil {
 			return err
 		}
 		p.answer(map[string]any{
-			"connection_id": ended.ID, "tenant_id": ended.TenantID, "pipeline": ended.Pipeline, "state": ended.State,
-		}, line("Disconnected %s from %s. Its data stays.", ended.Pipeline.Label(), t.Name))
+			"connection_id": ended.ID, "tenant_id": ended.TenantID, "pipeline": ended.Pipeline, "state": ended.State, "warnings": warnings,
+		}, func(w io.Writer) {
+			writef(w, "Disconnected %s from %s. Its data stays.\n", ended.Pipeline.Label(), t.Name)
+			for _, warning := range warnings {
+				writef(w, "Note: %s\n", warning)
+			}
+		})
 		return nil
 	})
+}
+
+// disconnect ends a connection. The warnings are never nil.
+func (h *house) disconnect(ctx context.Context, id tenant.ID, pipeline connection.Pipeline) (c connection.Connection, warnings []string, err error) {
+	warnings = []string{}
+	if pipeline == connection.Stripe {
+		c, err = h.stripe.Disconnect(ctx, id, actor)
+		return c, warnings, err
+	}
+	c, warning, err := h.memberpress.Disconnect(ctx, id, actor)
+	if warning != "" {
+		warnings = append(warnings, warning)
+	}
+	return c, warnings, err
 }
 
 func commaSeparated(text string) (parts []string) {

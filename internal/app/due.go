@@ -20,7 +20,7 @@ import (
 // handlers says who does a kind of job; job/river is where they come from.
 func (h *house) handlers() map[job.Kind]job.Handler {
 	worker := &schedule.Worker{Scheduler: h.scheduler, Syncs: map[connection.Pipeline]schedule.Sync{
-		connection.Stripe: h.stripe.SyncQueued,
+		connection.Stripe: h.stripe.SyncQueued, connection.MemberPress: h.memberpress.SyncQueued,
 	}}
 	return map[job.Kind]job.Handler{job.Sync: worker.Handle}
 }
@@ -35,12 +35,16 @@ func (h *house) sync(
 	if err != nil {
 		return syncrun.Report{}, err
 	}
-	report, err := h.stripe.Sync(ctx, c, mode, watch)
+	bring := h.stripe.Sync
+	if c.Pipeline == connection.MemberPress {
+		bring = h.memberpress.Sync
+	}
+	report, err := bring(ctx, c, mode, watch)
 	for told := false; fault.Is(err, fault.Busy) && report.RunID == 0 && ctx.Err() == nil; told = true {
 		if !told {
 			writef(say, "%s\nWaiting for it to end; Ctrl-C gives up.\n", fault.Sentence(err))
 		}
-		report, err = h.stripe.Sync(ctx, c, mode, watch) // which waits a while itself
+		report, err = bring(ctx, c, mode, watch) // which waits a while itself
 	}
 	if errors.Is(err, context.Canceled) || fault.Is(err, fault.Busy) {
 		return report, err
@@ -72,6 +76,11 @@ func (h *house) request(ctx context.Context, id connection.ID, cause syncrun.Cau
 		return fmt.Errorf("app: ask for a sync: %w", err)
 	}
 	return nil
+}
+
+// knocked asks for a sync of a site that says that something changed.
+func (h *house) knocked(ctx context.Context, id connection.ID) error {
+	return h.request(ctx, id, syncrun.Knock)
 }
 
 // reschedule tells the schedule that a tenant is served differently from now on.

@@ -6,10 +6,13 @@ import (
 	"log/slog"
 	"os"
 
+	"memberintel/internal/care"
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
+	"memberintel/internal/fetch"
 	"memberintel/internal/identity"
 	"memberintel/internal/job/river"
+	"memberintel/internal/pipeline/memberpress"
 	"memberintel/internal/pipeline/stripe"
 	"memberintel/internal/postgres"
 	"memberintel/internal/schedule"
@@ -28,6 +31,7 @@ type house struct {
 	connections *connection.Store
 	ledger      *syncrun.Ledger
 	stripe      *stripe.Pipeline
+	memberpress *memberpress.Pipeline
 	engine      *river.Engine
 	scheduler   *schedule.Scheduler
 	metrics     *telemetry.Metrics
@@ -97,6 +101,8 @@ func (p *program) furnish(db *postgres.DB) (*house, error) {
 		APIURL: p.StripeAPIURL, APIVersion: p.StripeAPIVersion,
 		PlatformKey: p.secrets.StripeSecretKey, Platform: commaSeparated(p.secrets.StripeWebhookSecrets),
 	}, h.ledger, stripe.NewPacer(stripe.Limits{Endpoint: p.StripeEndpointRate, Account: p.StripeAccountRate}))
+	sites := fetch.New(fetch.Config{UserAgent: userAgent(p.PublicURL), Allow: p.allowed})
+	h.memberpress = memberpress.New(memberpress.Config{}, h.ledger, sites, care.New(db, sparing()))
 	if h.engine, err = river.New(db, river.Config{Workers: p.MaxSyncs, Log: p.log}); err != nil {
 		return nil, err
 	}
@@ -145,14 +151,19 @@ func (h *house) connection(ctx context.Context, t identity.Tenant, pipeline conn
 	return c, err
 }
 
+// userAgent says who asks a site, and where its owner can learn more.
+func userAgent(publicURL string) string { return "memberintel/1.0 (+" + publicURL + ")" }
+
+// sparing is how sites with the plugin are asked: it works on one request at a time and bounds what that costs, so
+// that they may follow each other.
+func sparing() care.Config {
+	return care.Config{PerMinute: 600, Burst: 50, PageMax: 2000, GrowAfter: 5}
+}
+
 // served refuses the pipelines that this version does not have.
 func served(pipeline connection.Pipeline) error {
-	if pipeline == connection.Stripe {
-		return nil
-	}
-	name := pipeline.Label()
 	if pipeline == connection.Website {
-		name = "website"
+		return fault.New(fault.Invalid, "The website pipeline comes with a later version; this one has Stripe and MemberPress.")
 	}
-	return fault.New(fault.Invalid, "The %s pipeline comes with a later version; this one has Stripe.", name)
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"memberintel/internal/page"
+	"memberintel/internal/pipeline/memberpress"
 	"memberintel/internal/pipeline/stripe"
 	"memberintel/internal/postgres"
 )
@@ -54,9 +55,10 @@ func (p *program) serveHTTP(ctx context.Context, h *house, listener net.Listener
 }
 
 // routes is everything that is answered. Webhooks.Routes adds POST /webhooks/stripe and
-// POST /webhooks/stripe/{connection_id}.
+// POST /webhooks/stripe/{connection_id}, Knocks.Routes POST /knock/memberpress/{connection_id}.
 func routes(mux *http.ServeMux, h *house, intake *stripe.Intake, status *statusPage) {
 	stripe.NewWebhooks(h.stripe, intake).Routes(mux)
+	memberpress.NewKnocks(h.memberpress, h.knocked).Routes(mux)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.Handle("GET /readyz", &readiness{house: h})
 	mux.Handle("GET /metrics", localOnly(h.metrics.Handler()))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"memberintel/internal/connection"
+	"memberintel/internal/fault"
 	"memberintel/internal/identity"
 	"memberintel/internal/page"
 	"memberintel/internal/postgres"
@@ -27,42 +28,69 @@ func (*quarantineListCommand) Help() string {
 }
 
 type heldView struct {
-	ID       int64     `json:"id"`
-	Stream   string    `json:"stream"`
-	SourceID string    `json:"source_id"`
-	Reason   string    `json:"reason"`
-	SeenAt   time.Time `json:"seen_at"`
-	Bytes    int       `json:"bytes"`
+	ID       int64               `json:"id"`
+	Pipeline connection.Pipeline `json:"pipeline"`
+	Stream   string              `json:"stream"`
+	SourceID string              `json:"source_id"`
+	Reason   string              `json:"reason"`
+	SeenAt   time.Time           `json:"seen_at"`
+	Bytes    int                 `json:"bytes"`
 }
 
-// Run lists all of them, oldest first.
+// Run lists all of them, oldest first, a pipeline after the other.
 func (c *quarantineListCommand) Run(ctx context.Context, p *program) error {
-	return p.withConnection(ctx, c.Tenant, connection.Stripe, func(h *house, t identity.Tenant, _ connection.Connection) error {
-		held, err := h.held(ctx, t)
-		if err != nil {
-			return err
+	return p.withConnections(ctx, c.Tenant, func(h *house, t identity.Tenant, all []connection.Connection) error {
+		held := []heldView{}
+		for _, one := range all {
+			found, err := h.held(ctx, t, one.Pipeline)
+			if err != nil {
+				return err
+			}
+			held = append(held, found...)
 		}
 		p.answer(map[string]any{"objects": held}, func(w io.Writer) {
 			if len(held) == 0 {
 				writef(w, "Nothing is in quarantine.\n")
 			}
 			for _, o := range held {
-				writef(w, "%d\t%s\t%s\t%s\t%s bytes\t%s\n", o.ID, moment(&o.SeenAt), o.Stream, o.SourceID, page.Count(int64(o.Bytes)), o.Reason)
+				writef(w, "%d\t%s\t%s\t%s\t%s\t%s bytes\t%s\n", o.ID, moment(&o.SeenAt), o.Pipeline, o.Stream, o.SourceID, page.Count(int64(o.Bytes)), o.Reason)
 			}
 		})
 		return nil
 	})
 }
 
+// withConnections is with for a command on all connections of a tenant, of which there must be one at least.
+func (p *program) withConnections(ctx context.Context, tenantName string, fn func(*house, identity.Tenant, []connection.Connection) error) error {
+	return p.with(ctx, func(h *house) error {
+		t, err := identity.Find(ctx, h.db, tenantName)
+		if err != nil {
+			return err
+		}
+		var all []connection.Connection
+		err = h.db.TenantTx(ctx, t.ID, func(tx *postgres.TenantTx) (err error) {
+			all, err = h.connections.List(ctx, tx)
+			return err
+		})
+		if err == nil && len(all) == 0 {
+			err = fault.New(fault.NotFound, "This tenant has no connection; make one with `memberintel connect stripe` or `memberintel connect memberpress`.")
+		}
+		if err != nil {
+			return err
+		}
+		return fn(h, t, all)
+	})
+}
+
 const heldPage = 100
 
 // held reads the quarantine page by page, since the objects come with their bytes.
-func (h *house) held(ctx context.Context, t identity.Tenant) ([]heldView, error) {
+func (h *house) held(ctx context.Context, t identity.Tenant, pipeline connection.Pipeline) ([]heldView, error) {
 	views := []heldView{}
 	for after := int64(0); ; {
 		var page []syncrun.Held
 		err := h.db.TenantTx(ctx, t.ID, func(tx *postgres.TenantTx) (err error) {
-			page, err = syncrun.ListQuarantine(ctx, tx, connection.Stripe, after, heldPage)
+			page, err = syncrun.ListQuarantine(ctx, tx, pipeline, after, heldPage)
 			return err
 		})
 		if err != nil {
@@ -70,7 +98,7 @@ func (h *house) held(ctx context.Context, t identity.Tenant) ([]heldView, error)
 		}
 		for _, o := range page {
 			after = o.ID
-			views = append(views, heldView{o.ID, o.Stream, o.SourceID, o.Reason, o.SeenAt, len(o.Raw)})
+			views = append(views, heldView{o.ID, pipeline, o.Stream, o.SourceID, o.Reason, o.SeenAt, len(o.Raw)})
 		}
 		if len(page) < heldPage {
 			return views, nil
@@ -95,14 +123,25 @@ type rereadView struct {
 	Status   syncrun.Status `json:"status"`
 }
 
-// Run maps the objects again, as they came.
+// Run maps the objects again, as they came. What is connected twice has two runs, and the number of the last is told.
 func (c *quarantineReplayCommand) Run(ctx context.Context, p *program) error {
-	return p.withConnection(ctx, c.Tenant, connection.Stripe, func(h *house, _ identity.Tenant, found connection.Connection) error {
-		out, err := h.stripe.RereadQuarantine(ctx, found)
-		if out.Report.RunID == 0 {
-			return err
+	return p.withConnections(ctx, c.Tenant, func(h *house, _ identity.Tenant, all []connection.Connection) error {
+		view := rereadView{Status: syncrun.Succeeded}
+		for _, found := range all {
+			reread := h.stripe.RereadQuarantine
+			if found.Pipeline == connection.MemberPress {
+				reread = h.memberpress.RereadQuarantine
+			}
+			out, err := reread(ctx, found)
+			if out.Report.RunID == 0 {
+				return err
+			}
+			view.RunID, view.Tried, view.Released = out.Report.RunID, view.Tried+out.Tried, view.Released+out.Released
+			if out.Report.Status != syncrun.Succeeded {
+				view.Status = out.Report.Status
+			}
 		}
-		view := rereadView{out.Report.RunID, out.Tried, out.Released, out.Tried - out.Released, out.Report.Status}
+		view.Left = view.Tried - view.Released
 		p.answer(view, line("Run %d %s: %s tried, %d understood now, %d left.",
 			view.RunID, view.Status, plural(int64(view.Tried), "object"), view.Released, view.Left))
 		return health(view.Status)

@@ -7,7 +7,6 @@ import (
 
 	"memberintel/internal/connection"
 	"memberintel/internal/identity"
-	"memberintel/internal/pipeline/stripe"
 	"memberintel/internal/syncrun"
 )
 
@@ -28,7 +27,11 @@ func (c *verifyCommand) Run(ctx context.Context, p *program) error {
 	return p.withConnection(ctx, c.Tenant, c.Pipeline, func(h *house, _ identity.Tenant, found connection.Connection) error {
 		watch, done := p.progress()
 		began := false
-		verdict, err := h.stripe.Verify(ctx, found, c.Repair, func(run *syncrun.Run) { began = true; watch(run) })
+		compare := h.stripe.Verify
+		if found.Pipeline == connection.MemberPress {
+			compare = h.memberpress.Verify
+		}
+		verdict, err := compare(ctx, found, c.Repair, func(run *syncrun.Run) { began = true; watch(run) })
 		done()
 		if !began {
 			return err
@@ -44,7 +47,7 @@ func (c *verifyCommand) Run(ctx context.Context, p *program) error {
 // shownDifferences bounds what people are shown; --json has everything.
 const shownDifferences = 50
 
-func writeVerdict(w io.Writer, v stripe.Verdict) {
+func writeVerdict(w io.Writer, v syncrun.Verdict) {
 	if !v.Drift() && v.Status == syncrun.Succeeded {
 		writef(w, "Equal: %s checked.\n", plural(v.Checked, "object"))
 		return

@@ -10,6 +10,7 @@ type Member struct {
 	Currency                        *string
 	Metadata                        []byte // JSON object
 	SignupAt                        *time.Time
+	LastLoginAt                     *time.Time // a lower bound of when the member was last there
 	MemberNumber                    *string
 	JoinDate                        *time.Time // a calendar day, UTC midnight
 	MembershipType                  *string
@@ -17,6 +18,8 @@ type Member struct {
 	SkillLevel                      *string
 	EmergencyContactName            *string
 	EmergencyContactPhone           *string
+	// ForeignIDs are the member's ids at payment platforms, a JSON array of strings; nil when there are none.
+	ForeignIDs []byte
 }
 
 // Plan is something that can be bought: a product, or one of its prices.
@@ -58,7 +61,9 @@ type Subscription struct {
 	TrialStart         *time.Time
 	TrialEnd           *time.Time
 	AccessUntil        *time.Time
+	AccessDerived      bool // the source leaves it to the transactions: AccessUntil follows from those that give access
 	CollectionPaused   bool
+	ForeignID          *string // its id at the payment platform
 	ItemsDigest        string
 	Metadata           []byte
 	Items              []SubscriptionItem
@@ -113,18 +118,26 @@ type Invoice struct {
 	Metadata             []byte
 }
 
-// Transaction is money that moved or tried to. AmountMinor is positive; Kind says in which direction.
+// Transaction is money that moved or tried to, or access that was given without any. AmountMinor is positive; Kind
+// says in which direction.
 type Transaction struct {
 	Head
-	Kind                 string // payment, refund, dispute, dispute_reversal, fee or adjustment
+	Kind                 string // payment, refund, dispute, dispute_reversal, fee, adjustment or grant
 	MemberSourceID       *string
 	SubscriptionSourceID *string // nil when the source leaves it to the invoice's allocations
 	InvoiceSourceID      *string // likewise
+	LinksTold            bool    // the source leaves neither of them, nor the member, to other records: nil is none
 	ParentSourceID       *string
 	IntentSourceID       *string
 	SettlementSourceID   *string
-	AmountMinor          int64
-	Currency             string
+	PlanSourceID         *string // what it was paid for
+	ForeignID            *string // its id at the payment platform
+	// GivesAccess says that the member may come in for it: until AccessUntil, or for ever with Lifetime.
+	GivesAccess bool
+	AccessUntil *time.Time
+	Lifetime    bool
+	AmountMinor int64
+	Currency    string
 	// The settlement is nil unless the source was asked to expand it.
 	SettlementAmountMinor *int64
 	SettlementCurrency    *string
@@ -167,4 +180,20 @@ type PaymentIntent struct {
 	FailureCode         *string
 	Description         *string
 	Metadata            []byte
+}
+
+// Rule says what on a site is open to whom.
+type Rule struct {
+	Head
+	Title         string
+	RuleType      string
+	Target        *string // what it protects, nil for everything of the type
+	PlanSourceIDs []byte  // the plans that open it, a JSON array of strings
+	Active        bool
+}
+
+// Site is the website that a club is run on.
+type Site struct {
+	Head
+	URL, Name, Description, Language, Timezone, Currency, PlatformVersion *string
 }

@@ -19,7 +19,7 @@ var (
 	// readable is what a tenant's reader may select from.
 	readable = []string{
 		"content_rules", "customer_brain.site_profile", "invoices", "members", "payment_allocations", "payment_intents", "payments",
-		"plans", "sites", "subscription_item_history", "subscription_items", "subscriptions", "sync_run", "tenant_data_freshness",
+		"person_candidates", "plans", "sites", "subscription_item_history", "subscription_items", "subscriptions", "sync_run", "tenant_data_freshness",
 		"tenant_reader", "transactions",
 	}
 	// The cross-tenant roles: what they see, and of connection the service only these columns.
@@ -28,7 +28,7 @@ var (
 		"tenant_data_freshness",
 	}
 	served = []string{
-		"alert_incident", "alert_outbox", "alert_quiet", "connection", "connection_care", "run_slot", "schedule_pace", "switch", "sync_run", "tenant",
+		"alert_incident", "alert_outbox", "alert_quiet", "connection", "connection_care", "member_clock", "run_slot", "schedule_pace", "switch", "sync_run", "tenant",
 		"webhook_quarantine",
 	}
 	routing = []string{
@@ -38,7 +38,7 @@ var (
 	breaker = []string{"breaker", "connection_id", "opened_at", "retry_at", "tenant_id"} // and these of connection_care
 	// openPolicies show all tenants' rows: (policy, role) -> tables.
 	openPolicies = map[string][]string{
-		"service memberintel_service":   {"alert_incident", "alert_outbox", "connection", "connection_care", "sync_run", "tenant"},
+		"service memberintel_service":   {"alert_incident", "alert_outbox", "connection", "connection_care", "member_clock", "sync_run", "tenant"},
 		"operator memberintel_operator": {"alert_incident", "alert_outbox", "audit_event", "connection", "connection_care", "sync_run", "tenant"},
 		"search memberintel_search":     {"members"},
 	}

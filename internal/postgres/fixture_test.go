@@ -134,6 +134,7 @@ func (w *world) fill(id tenant.ID, marker string) {
 	const c = `(SELECT connection_id FROM connection WHERE tenant_id = $1)`
 	exec(`INSERT INTO connection_secret (tenant_id, connection_id, name, sealed) VALUES ($1, `+c+`, 'key', $2::text::bytea)`, id, marker)
 	exec(`INSERT INTO connection_care (tenant_id, connection_id, page_size) VALUES ($1, `+c+`, 500)`, id)
+	exec(`INSERT INTO member_clock (tenant_id, due_at) VALUES ($1, now())`, id)
 	exec(`INSERT INTO audit_event (tenant_id, actor, action, subject) VALUES ($1, $2, 'connect', $2)`, id, marker)
 	exec(`INSERT INTO sync_run (tenant_id, connection_id, pipeline_type, mode, error_message) VALUES ($1, `+c+`, 'stripe', 'full', $2)`, id, marker)
 	exec(`INSERT INTO sync_checkpoint (tenant_id, run_id, stream, part, position) VALUES ($1, (SELECT run_id FROM sync_run WHERE tenant_id = $1), $2, 1, '{}')`, id, marker)

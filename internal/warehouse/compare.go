@@ -56,6 +56,8 @@ func (c *Comparison) Add(ctx context.Context, b *canonical.Batch) error {
 		spool(&m, &c.w.paymentIntents, b.PaymentIntents)
 		spool(&m, &c.w.transactions, b.Transactions)
 		spool(&m, &c.w.allocations, b.Allocations)
+		spool(&m, &c.w.rules, b.Rules)
+		spool(&m, &c.w.sites, b.Sites)
 		return m.err
 	})
 }
@@ -123,7 +125,7 @@ func (c *Comparison) Suspects(ctx context.Context, after Suspect, limit int) ([]
 
 // ComparedTables lists the tables of a comparison in the order in which they are told.
 func ComparedTables() []string {
-	return []string{"members", "plans", "subscriptions", "subscription_items", "invoices", "transactions", "payment_allocations", "payment_intents"}
+	return []string{"members", "plans", "subscriptions", "subscription_items", "invoices", "transactions", "payment_allocations", "payment_intents", "content_rules", "sites"}
 }
 
 func (w *Warehouse) compareSQL(table string) (string, error) {
@@ -144,6 +146,10 @@ func (w *Warehouse) compareSQL(table string) (string, error) {
 		return w.transactions.sql.compare, nil
 	case "payment_allocations":
 		return w.allocations.sql.compare, nil
+	case "content_rules":
+		return w.rules.sql.compare, nil
+	case "sites":
+		return w.sites.sql.compare, nil
 	}
 	return "", fmt.Errorf("warehouse: %s is not compared", table)
 }
@@ -176,6 +182,8 @@ func (w *Warehouse) Examine(ctx context.Context, session *postgres.Session, b *c
 		examine(&m, &w.paymentIntents, b.PaymentIntents, out)
 		examine(&m, &w.transactions, b.Transactions, out)
 		examine(&m, &w.allocations, b.Allocations, out)
+		examine(&m, &w.rules, b.Rules, out)
+		examine(&m, &w.sites, b.Sites, out)
 		return m.err
 	})
 	return out, err
@@ -224,12 +232,17 @@ func examine[T any](m *merging, t *table[T], rows []T, out map[Ref]Standing) {
 func differing[T any](t *table[T], id string, fields []string, source, ours exact) []Difference {
 	var out []Difference
 	for _, c := range t.columns {
-		if !slices.Contains(fields, c.name) || c.sticky && source[c.name] == nil {
+		if !slices.Contains(fields, c.name) || c.leftOut(source) {
 			continue
 		}
 		out = append(out, Difference{t.name, id, c.name, source[c.name], ours[c.name]})
 	}
 	return out
+}
+
+// leftOut reports whether the source is silent about the column.
+func (c column[T]) leftOut(source exact) bool {
+	return c.sticky && source[c.name] == nil && (c.where.column == "" || source[c.where.column] == c.where.value)
 }
 
 // exact is a JSON object whose numbers keep every digit: amounts do not fit into a float64.

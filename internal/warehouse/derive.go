@@ -18,6 +18,9 @@ import (
 //go:embed derive_links.sql
 var deriveLinksSQL string
 
+//go:embed derive_access.sql
+var deriveAccessSQL string
+
 //go:embed derive_members.sql
 var deriveMembersSQL string
 
@@ -124,8 +127,17 @@ func MembersOf(b *canonical.Batch) []string {
 func (m *merging) derive(b *canonical.Batch) {
 	m.deriveLinks(b)
 	members := MembersOf(b)
+	if bySubscriptions(b) {
+		m.deriveAccess(members)
+		m.then(func() {
+			lockMembers(m.tx, m.former)
+			m.deriveAccess(m.former)
+			m.deriveMembers(m.former)
+		})
+	}
 	m.membersOfGone(b, func(others []string) {
 		lockMembers(m.tx, others)
+		m.deriveAccess(others)
 		m.deriveMembers(others)
 	})
 	m.deriveMembers(members)
@@ -166,7 +178,7 @@ func (w *Warehouse) DeriveAll(ctx context.Context, tx *postgres.TenantTx, src ca
 		return fmt.Errorf("warehouse: derive: %w", err)
 	}
 	ids := append(identityOf(tx.Tenant, src), []string(nil))
-	for _, sql := range []string{deriveLinksSQL, deriveParentsSQL, deriveMembersSQL} {
+	for _, sql := range []string{deriveLinksSQL, deriveParentsSQL, deriveAccessSQL, deriveMembersSQL} {
 		// Planned anew, for the sizes that the tables have by now.
 		if _, err := tx.Exec(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, ids...)...); err != nil {
 			return fmt.Errorf("warehouse: derive: %w", err)
@@ -175,7 +187,8 @@ func (w *Warehouse) DeriveAll(ctx context.Context, tx *postgres.TenantTx, src ca
 	if _, err := tx.Exec(ctx, `SET LOCAL enable_nestloop = on`); err != nil {
 		return fmt.Errorf("warehouse: derive: %w", err)
 	}
-	return nil
+	windClock(tx)
+	return tx.Flush(ctx)
 }
 
 // UnknownMembers finds, with the transaction's next round trip, those of ids, or with nil those that any record
@@ -229,6 +242,38 @@ func (m *merging) deriveLinks(b *canonical.Batch) {
 // narrowed is the statement for those of $5 alone. A plan that must also serve "all" would not use an index.
 func narrowed(sql string) string { return strings.ReplaceAll(sql, "$5::text[] IS NULL OR ", "") }
 
+// bySubscriptions reports whether the batch has records of a source that leaves access to its transactions. Such a
+// source may also give a record to another member.
+func bySubscriptions(b *canonical.Batch) bool {
+	return slices.ContainsFunc(b.Subscriptions, func(s canonical.Subscription) bool { return s.AccessDerived }) ||
+		slices.ContainsFunc(b.Transactions, func(t canonical.Transaction) bool { return t.LinksTold })
+}
+
+// formerMembers looks, before anything is merged, for the members whose the batch's records have been so far.
+func (m *merging) formerMembers(b *canonical.Batch) {
+	if !bySubscriptions(b) {
+		return
+	}
+	subscriptions, transactions := []string{}, []string{}
+	for i := range b.Subscriptions {
+		subscriptions = append(subscriptions, b.Subscriptions[i].SourceID)
+	}
+	for i := range b.Transactions {
+		transactions = append(transactions, b.Transactions[i].SourceID)
+	}
+	m.query("members", membersOfGoneSQL, append(m.ids[:4:4], subscriptions, transactions), func(rows pgx.Rows) (err error) {
+		m.former, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+}
+
+// deriveAccess fills until when the members' subscriptions give access.
+func (m *merging) deriveAccess(members []string) {
+	if m.err == nil {
+		m.tx.Queue(narrowed(deriveAccessSQL), append(m.ids[:4:4], members)...)
+	}
+}
+
 // deriveMembers fills the status, plan and dates of the members.
 func (m *merging) deriveMembers(members []string) {
 	if len(members) == 0 {
@@ -241,10 +286,16 @@ func (m *merging) deriveMembers(members []string) {
 	})
 	m.then(func() {
 		// One statement a row: with its whole key given, a row is always found by it.
+		timed := false
 		for _, d := range changed {
-			m.tx.Queue(`UPDATE members SET membership_status = $6, plan_source_id = $7, access_until = $8, last_activity_at = $9
+			timed = timed || d.StatusUntil != nil
+			m.tx.Queue(`UPDATE members SET membership_status = $6, plan_source_id = $7, access_until = $8, lifetime = $9,
+				       status_until = $10, last_activity_at = $11
 				WHERE tenant_id = $1 AND source_platform = $2 AND source_account_id = $3 AND livemode = $4 AND source_id = $5`,
-				append(m.ids[:4:4], d.ID, d.Status, d.Plan, d.AccessUntil, d.LastActivityAt)...)
+				append(m.ids[:4:4], d.ID, d.Status, d.Plan, d.AccessUntil, d.Lifetime, d.StatusUntil, d.LastActivityAt)...)
+		}
+		if timed {
+			windClock(m.tx)
 		}
 	})
 }
@@ -253,5 +304,7 @@ func (m *merging) deriveMembers(members []string) {
 type derived struct {
 	ID, Status                  string
 	Plan                        *string
-	AccessUntil, LastActivityAt *time.Time
+	AccessUntil                 *time.Time
+	Lifetime                    bool
+	StatusUntil, LastActivityAt *time.Time
 }

@@ -5,7 +5,7 @@ UPDATE transactions t
        subscription_source_id = coalesce(p.subscription_source_id, t.subscription_source_id)
   FROM transactions p
  WHERE t.tenant_id = $1 AND t.source_platform = $2 AND t.source_account_id = $3 AND t.livemode = $4
-   AND t.kind <> 'payment' AND ($5::text[] IS NULL OR t.source_id = ANY ($5))
+   AND t.kind NOT IN ('payment', 'grant') AND ($5::text[] IS NULL OR t.source_id = ANY ($5))
    AND p.tenant_id = $1 AND p.source_platform = $2 AND p.source_account_id = $3 AND p.livemode = $4
    AND p.source_id = t.parent_source_id AND p.kind = 'payment'
    AND (t.member_source_id, t.invoice_source_id, t.subscription_source_id) IS DISTINCT FROM

@@ -25,7 +25,8 @@ func derivations() []derivation {
 	return []derivation{
 		{"transactions", deriveLinksSQL, links},
 		{"transactions", deriveParentsSQL, "member_source_id, " + links},
-		{"members", deriveMembersSQL, "membership_status, plan_source_id, access_until, last_activity_at"},
+		{"subscriptions", deriveAccessSQL, "access_until"},
+		{"members", deriveMembersSQL, "membership_status, plan_source_id, access_until, lifetime, status_until, last_activity_at"},
 	}
 }
 

@@ -28,6 +28,8 @@ func members() table[canonical.Member] {
 		text("skill_level", func(r *m) *string { return r.SkillLevel }),
 		text("emergency_contact_name", func(r *m) *string { return r.EmergencyContactName }),
 		text("emergency_contact_phone", func(r *m) *string { return r.EmergencyContactPhone }),
+		object("foreign_ids", func(r *m) []byte { return r.ForeignIDs }),
+		moment("last_login_at", func(r *m) *time.Time { return r.LastLoginAt }),
 	}})
 }
 
@@ -35,16 +37,22 @@ func members() table[canonical.Member] {
 func newMember() []initial {
 	return []initial{
 		{"membership_status", `left(coalesce(nullif(s.metadata::jsonb ->> 'membership_status', ''), 'none'), 64)`},
-		{"last_activity_at", "s.signup_at"},
+		{"last_activity_at", "greatest(s.signup_at, s.last_login_at)"},
 	}
 }
 
 // knownMember is the same rule for a member whose subscriptions and payments may have been read before.
 func knownMember() fill {
 	return fill{fillMembersSQL, []initial{
-		{"membership_status", `left(coalesce(nullif(s.metadata ->> 'membership_status', ''), best.status, 'none'), 64)`},
-		{"plan_source_id", "best.plan_source_id"},
-		{"access_until", "best.access_until"},
-		{"last_activity_at", "greatest(s.signup_at, paid.last_at)"},
+		{"membership_status", `left(coalesce(nullif(s.metadata ->> 'membership_status', ''),
+			CASE WHEN t.known AND (t.lifetime OR t.until > memberintel_now())
+			     THEN CASE WHEN best.status = 'trialing' THEN 'trialing' ELSE 'active' END
+			     WHEN t.known THEN CASE WHEN best.status IN ('canceled', 'paused', 'past_due') THEN best.status ELSE 'expired' END
+			END, best.status, 'none'), 64)`},
+		{"plan_source_id", "CASE WHEN t.known THEN t.plan_source_id ELSE best.plan_source_id END"},
+		{"access_until", "CASE WHEN NOT t.known THEN best.access_until WHEN NOT t.lifetime THEN t.until END"},
+		{"lifetime", "coalesce(t.lifetime, false)"},
+		{"status_until", "CASE WHEN t.known AND NOT t.lifetime AND t.until > memberintel_now() THEN t.until END"},
+		{"last_activity_at", "greatest(s.signup_at, s.last_login_at, t.last_at)"},
 	}}
 }

@@ -27,6 +27,8 @@ type Warehouse struct {
 	paymentIntents table[canonical.PaymentIntent]
 	transactions   table[canonical.Transaction]
 	allocations    table[canonical.PaymentAllocation]
+	rules          table[canonical.Rule]
+	sites          table[canonical.Site]
 }
 
 // New returns a warehouse.
@@ -34,6 +36,7 @@ func New() *Warehouse {
 	return &Warehouse{
 		plans: plans(), members: members(), subscriptions: subscriptions(), items: subscriptionItems(),
 		invoices: invoices(), paymentIntents: paymentIntents(), transactions: transactions(), allocations: paymentAllocations(),
+		rules: contentRules(), sites: sites(),
 	}
 }
 
@@ -72,6 +75,7 @@ func (w *Warehouse) Apply(ctx context.Context, tx *postgres.TenantTx, b *canonic
 	tx.Set("jit", "off")
 	if deriving == DeriveNow {
 		lockMembers(tx, contendedBy(b))
+		m.formerMembers(b)
 	}
 	merge(&m, &w.members, b.Members)
 	mergeThen(&m, &w.subscriptions, b.Subscriptions, w.adoptItems)
@@ -79,6 +83,8 @@ func (w *Warehouse) Apply(ctx context.Context, tx *postgres.TenantTx, b *canonic
 	merge(&m, &w.paymentIntents, b.PaymentIntents)
 	merge(&m, &w.transactions, b.Transactions)
 	merge(&m, &w.allocations, b.Allocations)
+	merge(&m, &w.rules, b.Rules)
+	merge(&m, &w.sites, b.Sites)
 	// Last, because many batches show the same few prices: whoever comes second waits for these rows.
 	mergePlans(&m, &w.plans, b.Plans)
 	if deriving == DeriveNow {
@@ -97,6 +103,7 @@ type merging struct {
 	ids     []any
 	passing bool         // a pass over everything
 	fresh   map[Ref]bool // rows that were not there before
+	former  []string     // members whose the batch's records were before it
 	steps   []func()
 	ends    []func()
 	result  Result

@@ -35,7 +35,7 @@ func generate[T any](t table[T], all []column[T]) statements {
 		g.types = append(g.types, c.typ)
 	}
 	for _, c := range t.columns {
-		g.mapped = append(g.mapped, mappedColumn{c.name, c.sticky, c.keeper, c.ours})
+		g.mapped = append(g.mapped, mappedColumn{c.name, c.sticky, c.keeper, c.where, c.ours})
 	}
 	filling := g
 	if t.fill.from != "" {
@@ -53,6 +53,7 @@ type mappedColumn struct {
 	name   string
 	sticky bool
 	keeper string
+	where  condition
 	ours   bool
 }
 
@@ -71,12 +72,22 @@ func (c mappedColumn) effective(in string) string {
 	switch {
 	case !c.sticky:
 		return in + "." + c.name
+	case c.where.column != "":
+		return fmt.Sprintf("CASE WHEN %s THEN coalesce(%s.%s, t.%s) ELSE %s.%s END", c.where.of(in), in, c.name, c.name, in, c.name)
 	case c.keeper == "":
 		return fmt.Sprintf("coalesce(%s.%s, t.%s)", in, c.name, c.name)
 	default:
 		return fmt.Sprintf("coalesce(%s.%s, CASE WHEN t.%s IS NOT DISTINCT FROM %s.%s THEN t.%s END)",
 			in, c.name, c.keeper, in, c.keeper, c.name)
 	}
+}
+
+// of is the condition over a row.
+func (c condition) of(row string) string {
+	if c.value {
+		return row + "." + c.column
+	}
+	return "NOT " + row + "." + c.column
 }
 
 // same says that the row in `in` tells nothing new about t.

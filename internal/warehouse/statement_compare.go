@@ -5,12 +5,15 @@ import (
 	"strings"
 )
 
-// hash is of the mapped columns that a source never leaves out.
+// hash is of the mapped columns that a source never leaves out, in the rows in which it does not.
 func (g generator) hash(of string) string {
 	var cols []string
 	for _, c := range g.mapped {
-		if !c.sticky {
+		switch {
+		case !c.sticky:
 			cols = append(cols, of+"."+c.name)
+		case c.where.column != "":
+			cols = append(cols, fmt.Sprintf("CASE WHEN %s THEN NULL ELSE %s.%s END", c.where.of(of), of, c.name))
 		}
 	}
 	return fmt.Sprintf("md5(ROW(%s)::text)", strings.Join(cols, ", "))

@@ -37,7 +37,14 @@ type column[T any] struct {
 	// settlement that only a fetch expands. With a keeper the old value lasts only while that column does.
 	sticky bool
 	keeper string
-	ours   bool // says what is known here, and nothing about the source: not compared with it
+	where  condition // sticky in the rows where that holds, in all when it is empty
+	ours   bool      // says what is known here, and nothing about the source: not compared with it
+}
+
+// condition is the value of a boolean column of the incoming row.
+type condition struct {
+	column string
+	value  bool
 }
 
 // fill is derived columns, over the incoming row s and what is joined to it.
@@ -102,6 +109,13 @@ func metadata[T any](get func(*T) []byte) column[T] {
 
 func (c column[T]) kept(keeper string) column[T] {
 	c.sticky, c.keeper = true, keeper
+	return c
+}
+
+// keptWhere makes a column sticky in rows whose boolean column has the value: elsewhere the source's word counts, also
+// when it is that there is nothing.
+func (c column[T]) keptWhere(name string, value bool) column[T] {
+	c.sticky, c.where = true, condition{name, value}
 	return c
 }
 

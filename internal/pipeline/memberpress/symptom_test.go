@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"memberintel/internal/care"
+	"memberintel/internal/connection"
 	"memberintel/internal/fault"
 	"memberintel/internal/fetch"
 	sim "memberintel/internal/sim/memberpress"
@@ -132,7 +133,7 @@ func TestEverySignatureIsNamedForWhatItIs(t *testing.T) {
 			}
 			continue
 		}
-		sentence, checklist := fault.Sentence(err), fault.ChecklistOf(err)
+		sentence, checklist := fault.Sentence(err), connection.MemberPress.ChecklistOf(err)
 		if !fault.Is(err, s.kind) || fetch.SymptomOf(err) != s.symptom {
 			t.Errorf("%s: kind %s, symptom %s: %v", s.name, fault.KindOf(err), fetch.SymptomOf(err), err)
 		}
@@ -181,7 +182,7 @@ func TestACacheIsGoneAroundByPosting(t *testing.T) {
 		_, err = p.handshake(t.Context())
 	}
 	if !fault.Is(err, fault.Unavailable) || fetch.SymptomOf(err) != fetch.Foreign || !strings.Contains(fault.Sentence(err), "cache in front of it that gives old answers") ||
-		!strings.Contains(strings.Join(fault.ChecklistOf(err), " "), "LiteSpeed") {
+		!strings.Contains(strings.Join(connection.MemberPress.ChecklistOf(err), " "), "LiteSpeed") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -228,7 +229,7 @@ func TestAFieldThatIsNotKnownNamesTheVersions(t *testing.T) {
 	end := p.site.Fault(broken(sim.NewField))
 	_, err := p.handshake(t.Context())
 	if !fault.Is(err, fault.Schema) || !strings.Contains(fault.Sentence(err), "MemberPress 2.0.1 with plugin 3.0.0 is not supported yet") ||
-		!errors.Is(err, errShape) || !strings.Contains(err.Error(), "colour") || !strings.Contains(fault.ChecklistOf(err)[0], "Update memberintel") {
+		!errors.Is(err, errShape) || !strings.Contains(err.Error(), "colour") || !strings.Contains(connection.MemberPress.ChecklistOf(err)[0], "Update memberintel") {
 		t.Errorf("got %v", err)
 	}
 	end()

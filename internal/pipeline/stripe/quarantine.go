@@ -9,12 +9,8 @@ import (
 	"memberintel/internal/syncrun"
 )
 
-// Reread is what came of trying the quarantined objects again.
-type Reread struct {
-	Report   syncrun.Report
-	Tried    int
-	Released int
-}
+// Reread is what came of trying quarantined objects again.
+type Reread = syncrun.Reread
 
 // RereadQuarantine maps every quarantined object again, as it came, which helps after an upgrade. What is
 // understood now is merged under the ordering rule: an object that has changed since stays as it is.

@@ -183,7 +183,10 @@ func (s *pass) derive(ctx context.Context) error {
 		}
 	}
 	return s.run.Commit(ctx, syncrun.Work{Also: func(ctx context.Context, tx *postgres.TenantTx, _ result) error {
-		return s.p.Ledger.Warehouse.DeriveAll(ctx, tx, source(s.c))
+		if err := s.p.Ledger.Warehouse.DeriveAll(ctx, tx, source(s.c)); err != nil {
+			return err
+		}
+		return s.p.Ledger.Warehouse.Link(ctx, tx)
 	}})
 }
 
@@ -208,9 +211,19 @@ func (s *pass) incremental(ctx context.Context, cursor position) (syncrun.Outcom
 	if err != nil {
 		return outcome, err
 	}
+	if err := s.link(ctx); err != nil {
+		return outcome, err
+	}
 	outcome.NotPermitted = s.c.NotPermitted // only a full pass finds out whether that has changed
 	outcome.Problem = problemOf(left)
 	return outcome, s.moveCursor(ctx, now)
+}
+
+// link finds the customers whom the tenant's other platforms know.
+func (s *pass) link(ctx context.Context) error {
+	return s.run.Commit(ctx, syncrun.Work{Also: func(ctx context.Context, tx *postgres.TenantTx, _ result) error {
+		return s.p.Ledger.Warehouse.Link(ctx, tx)
+	}})
 }
 
 func problemOf(left int) string {

@@ -16,34 +16,15 @@ import (
 	"memberintel/internal/warehouse"
 )
 
-// Verdict is what a verification found. Missing, Extra and Different are never nil.
-type Verdict struct {
-	Status    syncrun.Status `json:"status"`
-	Checked   int64          `json:"checked"`
-	Missing   []Named        `json:"missing"`
-	Extra     []Named        `json:"extra"`
-	Different []Differing    `json:"different"`
-	Repaired  int            `json:"repaired"`
-	Problem   *string        `json:"error_message,omitempty"`
-}
-
-// Named is an object of the source.
-type Named struct {
-	Stream   string `json:"stream"`
-	SourceID string `json:"source_id"`
-}
-
-// Differing is a field that the warehouse has otherwise than the source.
-type Differing struct {
-	Stream    string `json:"stream"`
-	SourceID  string `json:"source_id"`
-	Field     string `json:"field"`
-	Source    any    `json:"source"`
-	Warehouse any    `json:"warehouse"`
-}
-
-// Drift reports whether anything was found.
-func (v Verdict) Drift() bool { return len(v.Missing)+len(v.Extra)+len(v.Different) > 0 }
+// What a verification tells is the ledger's.
+type (
+	// Verdict is what it found.
+	Verdict = syncrun.Verdict
+	// Named is an object of the source.
+	Named = syncrun.Named
+	// Differing is a field that the warehouse has otherwise than the source.
+	Differing = syncrun.Differing
+)
 
 // Verify reads every listed object of the source and compares it with the warehouse. What differs is looked
 // up once more, by a reading that lies past the margin of both sides, and counts only if it still differs:
@@ -216,7 +197,7 @@ func (v *verification) derived(ctx context.Context, session *postgres.Session) e
 		if d.Table == "transactions" {
 			stream = streamOfID(d.SourceID)
 		}
-		v.verdict.Different = append(v.verdict.Different, Differing{stream, d.SourceID, d.Field, d.Source, d.Warehouse})
+		v.verdict.Different = append(v.verdict.Different, Differing{Stream: stream, SourceID: d.SourceID, Field: d.Field, Source: d.Source, Warehouse: d.Warehouse})
 		if v.repair && !repaired[d.SourceID] {
 			repaired[d.SourceID] = true
 			v.verdict.Repaired++

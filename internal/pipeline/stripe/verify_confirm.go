@@ -123,7 +123,7 @@ func (f finding) any() bool { return f.missing != nil || f.extra != nil || len(f
 
 // examine compares what was looked up with the row. past says that the reading lies clearly after the row's.
 func (v *verification) examine(ctx context.Context, session *postgres.Session, s warehouse.Suspect, l look, d *collector) (f finding, past bool, err error) {
-	named := Named{l.stream.Name, s.SourceID}
+	named := Named{Stream: l.stream.Name, SourceID: s.SourceID}
 	if s.Table == "subscription_items" {
 		named.Stream = s.Table
 	}
@@ -148,7 +148,7 @@ func (v *verification) examine(ctx context.Context, session *postgres.Session, s
 		f.missing = &named
 	}
 	for _, diff := range standing.Differences {
-		f.different = append(f.different, Differing{named.Stream, diff.SourceID, diff.Field, diff.Source, diff.Warehouse})
+		f.different = append(f.different, Differing{Stream: named.Stream, SourceID: diff.SourceID, Field: diff.Field, Source: diff.Source, Warehouse: diff.Warehouse})
 	}
 	return f, l.observed.From.Sub(standing.ObservedUntil) > canonical.Margin, nil
 }

@@ -1,0 +1,166 @@
+package memberpress
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+
+	"memberintel/internal/canonical"
+	"memberintel/internal/connection"
+	"memberintel/internal/postgres"
+	"memberintel/internal/syncrun"
+	"memberintel/internal/warehouse"
+)
+
+// collector gathers what an answer says, for one Commit.
+type collector struct {
+	p          *Pipeline
+	c          connection.Connection
+	protocol   int
+	batch      canonical.Batch
+	strange    []syncrun.Quarantined
+	understood []syncrun.Understood
+	ties       int // records that could not be put in order
+}
+
+func (p *Pipeline) collect(c connection.Connection, protocol int) *collector {
+	return &collector{p: p, c: c, protocol: protocol, batch: canonical.Batch{Source: source(c)}}
+}
+
+// unnamed begins the name in quarantine of a row that does not tell its id.
+const unnamed = "unnamed-"
+
+// row maps a row, or sets it aside as it came. It returns the row's id, "" where there is none.
+func (d *collector) row(entity string, raw json.RawMessage, at canonical.Observation) string {
+	mapped, err := Map(d.protocol, entity, raw, at)
+	var wrong *SchemaError
+	if errors.As(err, &wrong) {
+		id := wrong.ID
+		if id == "" {
+			sum := sha256.Sum256(raw)
+			id = unnamed + hex.EncodeToString(sum[:8])
+		}
+		d.strange = append(d.strange, syncrun.Quarantined{
+			Stream: entity, SourceID: id, Reason: err.Error(), Raw: raw, APIVersion: strconv.Itoa(d.protocol), Observed: at,
+		})
+		return wrong.ID
+	}
+	id := idOf(raw)
+	if mapped.Len() > 0 {
+		d.batch.Append(&mapped)
+		d.understood = append(d.understood, syncrun.Understood{Stream: entity, SourceID: id, Settles: at.Until})
+	}
+	return id
+}
+
+// idOf returns the id of a row as the warehouse writes it, "" where there is none.
+func idOf(raw json.RawMessage) string {
+	var row struct {
+		ID int64 `json:"id"`
+	}
+	if json.Unmarshal(raw, &row) != nil || row.ID <= 0 {
+		return ""
+	}
+	return strconv.FormatInt(row.ID, 10)
+}
+
+// told is one change or deletion.
+type told struct {
+	entity, id string
+	seq        int64
+	row        json.RawMessage // nil: it is gone
+}
+
+// changes takes an answer of changes. Of several that are about one row, that of the highest number counts.
+func (d *collector) changes(ctx context.Context, e Envelope, at canonical.Observation) error {
+	latest := map[[2]string]told{}
+	note := func(t told) {
+		if _, mirrored := streamOf(t.entity); !mirrored {
+			return
+		}
+		key := [2]string{t.entity, t.id}
+		if before, twice := latest[key]; !twice || t.seq >= before.seq {
+			latest[key] = t
+		}
+	}
+	for _, c := range e.Changes {
+		id := idOf(c.Row)
+		if id == "" {
+			d.row(c.Entity, c.Row, at) // into quarantine
+			continue
+		}
+		note(told{c.Entity, id, c.Seq, c.Row})
+	}
+	for _, x := range e.Deleted {
+		note(told{x.Entity, strconv.FormatInt(x.ID, 10), x.Seq, nil})
+	}
+	gone := map[string][]string{} // by entity: ids whose rows may have records that are no more
+	for _, t := range latest {
+		if t.row == nil {
+			d.understood = append(d.understood, syncrun.Understood{Stream: t.entity, SourceID: t.id, Settles: at.Until})
+			gone[t.entity] = append(gone[t.entity], t.id)
+			continue
+		}
+		quarantined := len(d.strange)
+		d.row(t.entity, t.row, at)
+		if t.entity == transactions && len(d.strange) == quarantined {
+			gone[t.entity] = append(gone[t.entity], t.id) // a refund may have been taken back
+		}
+	}
+	_, err := d.buryAbsent(ctx, gone, at)
+	return err
+}
+
+// buryAbsent adds tombstones for the records of the rows that the batch does not show and the warehouse holds alive, and
+// returns whose they are.
+func (d *collector) buryAbsent(ctx context.Context, gone map[string][]string, at canonical.Observation) (buried []Named, err error) {
+	if len(gone) == 0 {
+		return nil, nil
+	}
+	shown := map[warehouse.Named]bool{}
+	for _, t := range d.batch.Transactions {
+		shown[warehouse.Named{SourceID: t.SourceID, Variant: t.Kind}] = true
+	}
+	err = d.p.DB.TenantTx(ctx, d.c.TenantID, func(tx *postgres.TenantTx) error {
+		for entity, ids := range gone {
+			s, _ := streamOf(entity)
+			alive, err := d.p.Ledger.Warehouse.Alive(ctx, tx, d.batch.Source, s.table, ids)
+			if err != nil {
+				return err
+			}
+			for _, n := range alive {
+				if entity != transactions || !shown[n] {
+					bury(&d.batch, s.table, n.Variant, n.SourceID, at, canonical.DeletedByMissing)
+					buried = append(buried, Named{Stream: entity, SourceID: n.SourceID})
+				}
+			}
+		}
+		return nil
+	})
+	return buried, err
+}
+
+// identifies reports whether a record bears an id of another platform, or is gone that may have borne one.
+func (d *collector) identifies() bool {
+	return slices.ContainsFunc(d.batch.Members, func(m canonical.Member) bool { return m.ForeignIDs != nil || m.Deleted != "" }) ||
+		slices.ContainsFunc(d.batch.Subscriptions, func(s canonical.Subscription) bool { return s.ForeignID != nil || s.Deleted != "" }) ||
+		slices.ContainsFunc(d.batch.Transactions, func(t canonical.Transaction) bool { return t.ForeignID != nil || t.Deleted != "" })
+}
+
+// work is what was gathered.
+func (d *collector) work() syncrun.Work {
+	return syncrun.Work{
+		Batch: &d.batch, Quarantined: d.strange,
+		Also: func(_ context.Context, tx *postgres.TenantTx, r warehouse.Result) error {
+			d.ties = len(r.Ties)
+			if len(d.understood) > 0 {
+				syncrun.ReleaseQuarantine(tx, d.c.ID, d.understood, func([]syncrun.Understood) {})
+			}
+			return nil
+		},
+	}
+}

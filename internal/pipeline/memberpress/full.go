@@ -1,0 +1,306 @@
+package memberpress
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"memberintel/internal/canonical"
+	"memberintel/internal/postgres"
+	"memberintel/internal/syncrun"
+	"memberintel/internal/warehouse"
+)
+
+// The checkpoints of a full pass beside those of the entities.
+const (
+	startStream   = "start"
+	changesStream = "changes"
+)
+
+// start is where a full pass began. A resumed one keeps it, as long as epoch and mapping are the same.
+type start struct {
+	Watermark string    `json:"watermark"` // from which changes count
+	Epoch     string    `json:"epoch"`
+	Mapping   int       `json:"mapping"`
+	Began     time.Time `json:"began"` // what no reading since has shown is gone
+	AsOf      time.Time `json:"as_of"`
+}
+
+// reached is how far an entity has been read.
+type reached struct {
+	After int64 `json:"after"`
+}
+
+// maxPass is how long ago a pass may have begun for it to be resumed.
+const maxPass = 7 * 24 * time.Hour
+
+// full reads everything: the watermark is taken before the first page, so that what changes meanwhile is told by the
+// changes since, and what neither shows is gone.
+func (s *pass) full(ctx context.Context, h Handshake) (syncrun.Outcome, error) {
+	began, saved, err := s.begin(ctx, h)
+	if err != nil {
+		return s.outcome(h.ServerTime), err
+	}
+	if err := s.commitSite(ctx, h, warehouse.DeriveLater); err != nil {
+		return s.outcome(began.AsOf), err
+	}
+	if err := s.pages(ctx, h, saved); err != nil {
+		return s.outcome(began.AsOf), err
+	}
+	end, err := s.catchUp(ctx, began, saved)
+	if err != nil {
+		return s.outcome(began.AsOf), err
+	}
+	if err := s.sweep(ctx, h, began.Began); err != nil {
+		return s.outcome(began.AsOf), err
+	}
+	if err := s.conclude(ctx, end); err != nil {
+		return s.outcome(began.AsOf), err
+	}
+	outcome := s.outcome(began.AsOf)
+	outcome.MappingVersion = MappingVersion
+	return outcome, nil
+}
+
+// begin takes the place from which changes count, once for a pass, and returns what a resumed one has reached.
+func (s *pass) begin(ctx context.Context, h Handshake) (start, []syncrun.Saved, error) {
+	saved, err := s.run.Checkpoints(ctx)
+	if err != nil {
+		return start{}, nil, err
+	}
+	for _, k := range saved {
+		if k.Stream != startStream {
+			continue
+		}
+		var was start
+		if err := json.Unmarshal(k.Position, &was); err != nil {
+			return start{}, nil, fmt.Errorf("memberpress: checkpoint: %w", err)
+		}
+		if was.Epoch == h.Epoch && was.Mapping == MappingVersion && h.ServerTime.Sub(was.AsOf) < maxPass {
+			s.clock.notBefore(was.Began)
+			return was, saved, nil
+		}
+	}
+	if len(saved) > 0 {
+		if err := s.run.StartOver(ctx); err != nil {
+			return start{}, nil, err
+		}
+	}
+	began := start{h.Watermark, h.Epoch, MappingVersion, s.clock.reading(h.ServerTime).From, h.ServerTime}
+	return began, nil, s.run.Commit(ctx, syncrun.Work{
+		Checkpoints: []syncrun.Checkpoint{{Stream: startStream, Position: began}},
+		Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
+			return s.p.Ledger.SetCursor(ctx, tx, s.c.ID, clockCursor, stamp{s.clock.last})
+		},
+	})
+}
+
+// read is a page, mapped, with the place behind it.
+type read struct {
+	d     *collector
+	point syncrun.Checkpoint
+	clock time.Time
+}
+
+// pages reads every entity to its end. While one page is committed the next one is on its way, and no more than that:
+// memory does not grow with the site.
+func (s *pass) pages(ctx context.Context, h Handshake, saved []syncrun.Saved) error {
+	todo, expected := s.todo(h)
+	s.run.Expect(expected)
+	ready := make(chan read, 1)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(ready)
+		for _, entity := range todo {
+			if err := s.readEntity(ctx, entity, savedFor(saved, entity), ready); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	group.Go(func() error {
+		for r := range ready {
+			work := r.d.work()
+			work.Deriving, work.Checkpoints = warehouse.DeriveLater, []syncrun.Checkpoint{r.point}
+			also := work.Also
+			work.Also = func(ctx context.Context, tx *postgres.TenantTx, result warehouse.Result) error {
+				if err := also(ctx, tx, result); err != nil {
+					return err
+				}
+				return s.p.Ledger.SetCursor(ctx, tx, s.c.ID, clockCursor, stamp{r.clock})
+			}
+			if err := s.run.Commit(ctx, work); err != nil {
+				return err
+			}
+			s.ties += r.d.ties
+		}
+		return ctx.Err()
+	})
+	return group.Wait()
+}
+
+// todo are the mirrored entities that the site has, and how many rows they hold.
+func (s *pass) todo(h Handshake) (entities []string, rows int64) {
+	for _, stream := range streams() {
+		for _, e := range h.Site.Entities {
+			if e.Name == stream.entity {
+				entities = append(entities, e.Name)
+				rows += e.Count
+			}
+		}
+	}
+	return entities, rows
+}
+
+// readEntity reads one entity from where it was left.
+func (s *pass) readEntity(ctx context.Context, entity string, was syncrun.Saved, ready chan<- read) error {
+	var place reached
+	if len(was.Position) > 0 {
+		if err := json.Unmarshal(was.Position, &place); err != nil {
+			return fmt.Errorf("memberpress: checkpoint %s: %w", entity, err)
+		}
+	}
+	for more := !was.Done; more; {
+		var answer Envelope
+		var err error
+		s.timing.of(func() { answer, err = s.client.page(ctx, entity, place.After) })
+		if err != nil {
+			return err
+		}
+		if answer.More && answer.Next <= place.After {
+			return fmt.Errorf("memberpress: %s: the page after %d leads nowhere", entity, place.After)
+		}
+		d := s.p.collect(s.c, answer.Protocol)
+		at := s.clock.page(answer.ServerTime)
+		for _, row := range answer.Rows {
+			d.row(entity, row, at)
+		}
+		place.After, more = answer.Next, answer.More
+		page := read{d, syncrun.Checkpoint{Stream: entity, Position: place, Done: !more, Records: len(answer.Rows)}, s.clock.last}
+		select {
+		case ready <- page:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func savedFor(saved []syncrun.Saved, name string) syncrun.Saved {
+	i := slices.IndexFunc(saved, func(k syncrun.Saved) bool { return k.Stream == name })
+	if i < 0 {
+		return syncrun.Saved{}
+	}
+	return saved[i]
+}
+
+// catchUp reads what changed since the pass began, from where a resumed one was.
+func (s *pass) catchUp(ctx context.Context, began start, saved []syncrun.Saved) (end position, err error) {
+	end = position{began.Watermark, began.Epoch}
+	if was := savedFor(saved, changesStream); len(was.Position) > 0 {
+		if err := json.Unmarshal(was.Position, &end); err != nil {
+			return end, fmt.Errorf("memberpress: checkpoint: %w", err)
+		}
+	}
+	err = s.changes(ctx, end.Watermark, warehouse.DeriveLater, func(_ context.Context, _ *postgres.TenantTx, watermark string) error {
+		end.Watermark = watermark
+		return nil
+	})
+	return end, err
+}
+
+// tidyFrom is how many records make it worth while to tidy the tables.
+const tidyFrom = 1000
+
+// conclude brings up to date what follows from all that was read, and moves the cursor. The tables are tidied first:
+// they may have been empty when the pass began.
+func (s *pass) conclude(ctx context.Context, end position) error {
+	if records, _ := s.run.Progress(); records >= tidyFrom {
+		if err := s.p.DB.Tidy(ctx, records, warehouse.Tables()); err != nil {
+			s.p.Log.WarnContext(ctx, "the tables were not tidied; searches may be slow until autovacuum has been there", "error", err)
+		}
+	}
+	return s.run.Commit(ctx, syncrun.Work{Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
+		if err := s.p.Ledger.Warehouse.DeriveAll(ctx, tx, source(s.c)); err != nil {
+			return err
+		}
+		if err := s.p.Ledger.Warehouse.Link(ctx, tx); err != nil {
+			return err
+		}
+		return s.p.Ledger.SetCursor(ctx, tx, s.c.ID, changesCursor, end)
+	}})
+}
+
+// sweepBatch is how many rows one Commit buries.
+const sweepBatch = 500
+
+// sweep buries what the warehouse holds alive and neither page nor change has shown since the pass began. What is in
+// quarantine was shown, and not understood.
+func (s *pass) sweep(ctx context.Context, h Handshake, began time.Time) error {
+	spared, err := s.quarantined(ctx)
+	if err != nil {
+		return err
+	}
+	todo, _ := s.todo(h)
+	at := s.clock.reading(h.ServerTime)
+	for _, entity := range todo {
+		stream, _ := streamOf(entity)
+		for _, variant := range stream.variants {
+			if err := s.sweepTable(ctx, stream, variant, began, at, spared); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *pass) sweepTable(
+	ctx context.Context, stream stream, variant string, began time.Time, at canonical.Observation, spared map[[2]string]bool,
+) error {
+	for after := ""; ; {
+		var ids []string
+		err := s.p.DB.TenantTx(ctx, s.c.TenantID, func(tx *postgres.TenantTx) (err error) {
+			ids, err = s.p.Ledger.Warehouse.Unseen(ctx, tx, source(s.c), stream.table, variant, began, after, sweepBatch)
+			return err
+		})
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		after = ids[len(ids)-1]
+		d := s.p.collect(s.c, Protocol)
+		for _, id := range ids {
+			if !spared[[2]string{stream.entity, id}] {
+				bury(&d.batch, stream.table, variant, id, at, canonical.DeletedBySweep)
+			}
+		}
+		work := d.work()
+		work.Deriving = warehouse.DeriveLater
+		work.Checkpoints = []syncrun.Checkpoint{{Stream: "sweep", Position: map[string]string{"entity": stream.entity, "after": after}}}
+		if err := s.commit(ctx, d, work, func(context.Context, *postgres.TenantTx) error { return nil }); err != nil {
+			return err
+		}
+	}
+}
+
+// quarantined lists what is held of the connection, by entity and id.
+func (s *pass) quarantined(ctx context.Context) (map[[2]string]bool, error) {
+	held := map[[2]string]bool{}
+	for after := int64(0); ; {
+		var page []syncrun.Held
+		err := s.p.DB.TenantTx(ctx, s.c.TenantID, func(tx *postgres.TenantTx) (err error) {
+			page, err = syncrun.ListQuarantine(ctx, tx, s.c.Pipeline, after, sweepBatch)
+			return err
+		})
+		if err != nil || len(page) == 0 {
+			return held, err
+		}
+		for _, o := range page {
+			after = o.ID
+			held[[2]string{o.Stream, o.SourceID}] = true
+		}
+	}
+}

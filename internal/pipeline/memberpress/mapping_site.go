@@ -1,0 +1,21 @@
+package memberpress
+
+import (
+	"strings"
+
+	"memberintel/internal/canonical"
+)
+
+// siteOf maps the handshake.
+func siteOf(h Handshake, at canonical.Observation) canonical.Batch {
+	currency := strings.ToLower(h.Site.Currency)
+	return canonical.Batch{Sites: []canonical.Site{{
+		Head:            canonical.Head{SourceID: h.SiteID, APIVersion: "1", Raw: h.Raw, Observed: at},
+		URL:             some(h.Site.HomeURL),
+		Name:            some(h.Site.Name),
+		Language:        some(h.Site.Locale),
+		Timezone:        some(h.Site.Timezone),
+		Currency:        some(currency),
+		PlatformVersion: some(h.Site.MemberPressVersion),
+	}}}
+}

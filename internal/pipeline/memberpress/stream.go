@@ -1,0 +1,58 @@
+package memberpress
+
+import "memberintel/internal/canonical"
+
+// stream is an entity that is mirrored, and where its records go.
+type stream struct {
+	entity   string
+	table    string
+	variants []string // what tells its records apart in the table
+}
+
+// streams are in the order in which a pass reads them: members last, since what follows for them from the others is
+// written with them then.
+func streams() []stream {
+	return []stream{
+		{products, "plans", []string{"product"}},
+		{rules, "content_rules", []string{""}},
+		{subscriptions, "subscriptions", []string{""}},
+		{transactions, "transactions", []string{payment, refund, grant}},
+		{members, "members", []string{""}},
+	}
+}
+
+func streamOf(entity string) (stream, bool) {
+	for _, s := range streams() {
+		if s.entity == entity {
+			return s, true
+		}
+	}
+	return stream{}, false
+}
+
+// streamInto returns the stream whose records go into a table.
+func streamInto(table string) (stream, bool) {
+	for _, s := range streams() {
+		if s.table == table || table == "subscription_items" && s.entity == subscriptions {
+			return s, true
+		}
+	}
+	return stream{}, false
+}
+
+// bury adds the tombstone of a record to a batch.
+func bury(b *canonical.Batch, table, variant, id string, at canonical.Observation, how canonical.Deletion) {
+	head := canonical.Head{SourceID: id, Observed: at, Deleted: how}
+	switch table {
+	case "members":
+		b.Members = append(b.Members, canonical.Member{Head: head})
+	case "plans":
+		b.Plans = append(b.Plans, canonical.Plan{Head: head, Level: variant})
+	case "subscriptions":
+		b.Subscriptions = append(b.Subscriptions, canonical.Subscription{Head: head})
+	case "transactions":
+		b.Transactions = append(b.Transactions, canonical.Transaction{Head: head, Kind: variant})
+	case "content_rules":
+		b.Rules = append(b.Rules, canonical.Rule{Head: head})
+	}
+}

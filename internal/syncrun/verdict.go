@@ -1,0 +1,37 @@
+package syncrun
+
+// Verdict is what a verification found. Missing, Extra and Different are never nil.
+type Verdict struct {
+	Status    Status      `json:"status"`
+	Checked   int64       `json:"checked"`
+	Missing   []Named     `json:"missing"`
+	Extra     []Named     `json:"extra"`
+	Different []Differing `json:"different"`
+	Repaired  int         `json:"repaired"`
+	Problem   *string     `json:"error_message,omitempty"`
+}
+
+// Named is an object of the source.
+type Named struct {
+	Stream   string `json:"stream"`
+	SourceID string `json:"source_id"`
+}
+
+// Differing is a field that the warehouse has otherwise than the source.
+type Differing struct {
+	Stream    string `json:"stream"`
+	SourceID  string `json:"source_id"`
+	Field     string `json:"field"`
+	Source    any    `json:"source"`
+	Warehouse any    `json:"warehouse"`
+}
+
+// Drift reports whether anything was found.
+func (v Verdict) Drift() bool { return len(v.Missing)+len(v.Extra)+len(v.Different) > 0 }
+
+// Reread is what came of trying the quarantined objects again.
+type Reread struct {
+	Report   Report
+	Tried    int
+	Released int
+}
