@@ -58,6 +58,15 @@ CREATE TABLE alert_quiet (
     PRIMARY KEY (scope)
 );
 
+CREATE TABLE attempt_rate (
+    subject bytea NOT NULL,
+    attempts integer NOT NULL,
+    until timestamp with time zone NOT NULL,
+    PRIMARY KEY (subject),
+    CHECK ((length(subject) = 32))
+);
+CREATE INDEX attempt_rate_until ON public.attempt_rate USING btree (until);
+
 CREATE TABLE audit_event (
     audit_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     tenant_id uuid NOT NULL,
@@ -69,6 +78,37 @@ CREATE TABLE audit_event (
     PRIMARY KEY (audit_id)
 );
 CREATE INDEX audit_event_tenant ON public.audit_event USING btree (tenant_id, at);
+
+CREATE TABLE connect_code (
+    tenant_id uuid NOT NULL,
+    code_hash bytea NOT NULL,
+    user_id uuid NOT NULL,
+    site_url text NOT NULL,
+    site_id uuid NOT NULL,
+    callback text NOT NULL,
+    challenge text NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    expires_at timestamp with time zone NOT NULL,
+    spent_at timestamp with time zone,
+    PRIMARY KEY (code_hash),
+    FOREIGN KEY (tenant_id, user_id) REFERENCES tenant_user(tenant_id, user_id) ON DELETE CASCADE,
+    CHECK ((length(code_hash) = 32))
+);
+CREATE INDEX connect_code_expires ON public.connect_code USING btree (expires_at);
+CREATE INDEX connect_code_user ON public.connect_code USING btree (tenant_id, user_id);
+
+CREATE TABLE connected_home (
+    tenant_id uuid NOT NULL,
+    connection_id uuid NOT NULL,
+    home_url text NOT NULL,
+    home_hash bytea NOT NULL,
+    agreed_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    confirmed_at timestamp with time zone,
+    strange_url text,
+    PRIMARY KEY (connection_id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connection(tenant_id, connection_id) ON DELETE CASCADE,
+    CHECK ((length(home_hash) = 32))
+);
 
 CREATE TABLE connection (
     connection_id uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -723,6 +763,19 @@ CREATE TABLE tenant_reader (
     FOREIGN KEY (tenant_id) REFERENCES tenant(tenant_id)
 );
 
+CREATE TABLE tenant_user (
+    tenant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    email text NOT NULL,
+    role text NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    PRIMARY KEY (tenant_id, user_id),
+    FOREIGN KEY (tenant_id) REFERENCES tenant(tenant_id),
+    FOREIGN KEY (user_id, email) REFERENCES user_login(user_id, email),
+    CHECK ((role = ANY (ARRAY['owner'::text, 'viewer'::text, 'operator'::text])))
+);
+CREATE INDEX tenant_user_login ON public.tenant_user USING btree (user_id);
+
 CREATE TABLE transactions (
     tenant_id uuid NOT NULL,
     source_platform text NOT NULL,
@@ -780,6 +833,29 @@ CREATE INDEX transactions_invoice ON public.transactions USING btree (tenant_id,
 CREATE INDEX transactions_member ON public.transactions USING btree (tenant_id, member_source_id, occurred_at);
 CREATE INDEX transactions_parent ON public.transactions USING btree (tenant_id, parent_source_id) WHERE (parent_source_id IS NOT NULL);
 
+CREATE TABLE user_login (
+    user_id uuid NOT NULL DEFAULT gen_random_uuid(),
+    email text NOT NULL,
+    password_hash text NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    UNIQUE (email),
+    UNIQUE (user_id, email),
+    PRIMARY KEY (user_id),
+    CHECK (((email = lower(email)) AND (email <> ''::text) AND (length(email) <= 254)))
+);
+
+CREATE TABLE user_session (
+    session_hash bytea NOT NULL,
+    user_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_seen_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    expires_at timestamp with time zone NOT NULL,
+    PRIMARY KEY (session_hash),
+    FOREIGN KEY (user_id) REFERENCES user_login(user_id) ON DELETE CASCADE,
+    CHECK ((length(session_hash) = 32))
+);
+CREATE INDEX user_session_expires ON public.user_session USING btree (expires_at);
+
 CREATE TABLE webhook_quarantine (
     quarantine_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     received_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
@@ -808,7 +884,10 @@ CREATE FUNCTION search_members(text,text,text,jsonb,text,bigint,integer) RETURNS
 ALTER TABLE alert_incident ENABLE ROW LEVEL SECURITY; ALTER TABLE alert_incident ENABLE ROW LEVEL SECURITY;
 ALTER TABLE alert_outbox ENABLE ROW LEVEL SECURITY; ALTER TABLE alert_outbox ENABLE ROW LEVEL SECURITY;
 ALTER TABLE alert_quiet DISABLE ROW LEVEL SECURITY; ALTER TABLE alert_quiet DISABLE ROW LEVEL SECURITY;
+ALTER TABLE attempt_rate DISABLE ROW LEVEL SECURITY; ALTER TABLE attempt_rate DISABLE ROW LEVEL SECURITY;
 ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY; ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY;
+ALTER TABLE connect_code ENABLE ROW LEVEL SECURITY; ALTER TABLE connect_code ENABLE ROW LEVEL SECURITY;
+ALTER TABLE connected_home ENABLE ROW LEVEL SECURITY; ALTER TABLE connected_home ENABLE ROW LEVEL SECURITY;
 ALTER TABLE connection ENABLE ROW LEVEL SECURITY; ALTER TABLE connection ENABLE ROW LEVEL SECURITY;
 ALTER TABLE connection_care ENABLE ROW LEVEL SECURITY; ALTER TABLE connection_care ENABLE ROW LEVEL SECURITY;
 ALTER TABLE connection_secret ENABLE ROW LEVEL SECURITY; ALTER TABLE connection_secret ENABLE ROW LEVEL SECURITY;
@@ -836,7 +915,10 @@ ALTER TABLE sync_cursor ENABLE ROW LEVEL SECURITY; ALTER TABLE sync_cursor ENABL
 ALTER TABLE sync_run ENABLE ROW LEVEL SECURITY; ALTER TABLE sync_run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tenant ENABLE ROW LEVEL SECURITY; ALTER TABLE tenant ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tenant_reader ENABLE ROW LEVEL SECURITY; ALTER TABLE tenant_reader ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tenant_user ENABLE ROW LEVEL SECURITY; ALTER TABLE tenant_user ENABLE ROW LEVEL SECURITY;
 ALTER TABLE transactions ENABLE ROW LEVEL SECURITY; ALTER TABLE transactions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE user_login DISABLE ROW LEVEL SECURITY; ALTER TABLE user_login DISABLE ROW LEVEL SECURITY;
+ALTER TABLE user_session DISABLE ROW LEVEL SECURITY; ALTER TABLE user_session DISABLE ROW LEVEL SECURITY;
 ALTER TABLE webhook_quarantine DISABLE ROW LEVEL SECURITY; ALTER TABLE webhook_quarantine DISABLE ROW LEVEL SECURITY;
 
 CREATE POLICY operator ON alert_incident FOR SELECT TO memberintel_operator USING true;
@@ -850,6 +932,11 @@ CREATE POLICY tenant ON alert_outbox FOR ALL TO memberintel_app USING (tenant_id
 CREATE POLICY operator ON audit_event FOR ALL TO memberintel_operator USING true WITH CHECK true;
 CREATE POLICY owner ON audit_event FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY tenant ON audit_event FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON connect_code FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY service ON connect_code FOR ALL TO memberintel_service USING true;
+CREATE POLICY tenant ON connect_code FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON connected_home FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY tenant ON connected_home FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY operator ON connection FOR SELECT TO memberintel_operator USING true;
 CREATE POLICY owner ON connection FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY service ON connection FOR ALL TO memberintel_service USING true;
@@ -919,6 +1006,9 @@ CREATE POLICY tenant ON tenant FOR ALL TO memberintel_app USING (tenant_id = (NU
 CREATE POLICY owner ON tenant_reader FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY self ON tenant_reader FOR SELECT TO memberintel_reader, memberintel_search USING (role_name = SESSION_USER);
 CREATE POLICY tenant ON tenant_reader FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON tenant_user FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY service ON tenant_user FOR SELECT TO memberintel_service USING true;
+CREATE POLICY tenant ON tenant_user FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON transactions FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY reader ON transactions FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
 CREATE POLICY tenant ON transactions FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
@@ -940,8 +1030,12 @@ GRANT INSERT, SELECT, UPDATE ON alert_outbox TO memberintel_app;
 GRANT SELECT (about, attempts, created_at, incident_id, last_error, mail_id, not_before, recipient, sent_at, status, subject, tenant_id) ON alert_outbox TO memberintel_operator;
 GRANT SELECT, UPDATE ON alert_outbox TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON alert_quiet TO memberintel_service;
+GRANT DELETE, INSERT, SELECT, UPDATE ON attempt_rate TO memberintel_service;
 GRANT INSERT, SELECT ON audit_event TO memberintel_app;
 GRANT INSERT, SELECT ON audit_event TO memberintel_operator;
+GRANT INSERT ON connect_code TO memberintel_app;
+GRANT DELETE, SELECT, UPDATE (spent_at) ON connect_code TO memberintel_service;
+GRANT INSERT, SELECT, UPDATE ON connected_home TO memberintel_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection TO memberintel_app;
 GRANT SELECT ON connection TO memberintel_operator;
 GRANT SELECT (account_confirmed, awaited_since, connected_at, connection_id, consecutive_failures, disconnected_at, generation, last_error_kind, livemode, next_sync_at, pipeline_type, refetch_due_at, source_account_id, state, tenant_id), UPDATE (awaited_since, next_sync_at) ON connection TO memberintel_service;
@@ -1007,6 +1101,10 @@ GRANT SELECT ON tenant_data_freshness TO memberintel_reader;
 GRANT SELECT, UPDATE (sealed_password) ON tenant_reader TO memberintel_app;
 GRANT SELECT (role_name, tenant_id) ON tenant_reader TO memberintel_reader;
 GRANT SELECT (role_name, tenant_id) ON tenant_reader TO memberintel_search;
+GRANT INSERT, SELECT, UPDATE (role) ON tenant_user TO memberintel_app;
+GRANT SELECT ON tenant_user TO memberintel_service;
 GRANT INSERT, SELECT, UPDATE ON transactions TO memberintel_app;
 GRANT SELECT ON transactions TO memberintel_reader;
+GRANT INSERT, SELECT, UPDATE (password_hash) ON user_login TO memberintel_service;
+GRANT DELETE, INSERT, SELECT, UPDATE (expires_at, last_seen_at) ON user_session TO memberintel_service;
 GRANT DELETE, INSERT, SELECT ON webhook_quarantine TO memberintel_service;

@@ -1,5 +1,6 @@
 // Package identity knows the tenants: their names, their plans, and the database login by which a tenant
-// reads its own rows. It owns the tables tenant and tenant_reader.
+// reads its own rows; and the people who sign in for them: passwords, sessions, roles. It owns the tables
+// tenant, tenant_reader, tenant_user, user_login, user_session and attempt_rate.
 package identity
 
 import (

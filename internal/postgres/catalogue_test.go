@@ -13,7 +13,9 @@ import (
 // These lists are the review: whoever adds a table, policy, view or function has to come by here.
 var (
 	// withoutTenant are tables of the whole installation; no reader sees them.
-	withoutTenant = []string{"alert_quiet", "run_slot", "schedule_pace", "site_pace", "switch", "webhook_quarantine"}
+	withoutTenant = []string{
+		"alert_quiet", "attempt_rate", "run_slot", "schedule_pace", "site_pace", "switch", "user_login", "user_session", "webhook_quarantine",
+	}
 	// definers are the functions that run with their owner's rights.
 	definers = []string{"search_members(text,text,text,jsonb,text,bigint,integer) memberintel_search"}
 	// readable is what a tenant's reader may select from.
@@ -28,8 +30,8 @@ var (
 		"tenant_data_freshness",
 	}
 	served = []string{
-		"alert_incident", "alert_outbox", "alert_quiet", "connection", "connection_care", "member_clock", "run_slot", "schedule_pace", "switch", "sync_run", "tenant",
-		"webhook_quarantine",
+		"alert_incident", "alert_outbox", "alert_quiet", "attempt_rate", "connect_code", "connection", "connection_care", "member_clock", "run_slot",
+		"schedule_pace", "switch", "sync_run", "tenant", "tenant_user", "user_login", "user_session", "webhook_quarantine",
 	}
 	routing = []string{
 		"account_confirmed", "awaited_since", "connected_at", "connection_id", "consecutive_failures", "disconnected_at", "generation",
@@ -38,7 +40,9 @@ var (
 	breaker = []string{"breaker", "connection_id", "opened_at", "retry_at", "tenant_id"} // and these of connection_care
 	// openPolicies show all tenants' rows: (policy, role) -> tables.
 	openPolicies = map[string][]string{
-		"service memberintel_service":   {"alert_incident", "alert_outbox", "connection", "connection_care", "member_clock", "sync_run", "tenant"},
+		"service memberintel_service": {
+			"alert_incident", "alert_outbox", "connect_code", "connection", "connection_care", "member_clock", "sync_run", "tenant", "tenant_user",
+		},
 		"operator memberintel_operator": {"alert_incident", "alert_outbox", "audit_event", "connection", "connection_care", "sync_run", "tenant"},
 		"search memberintel_search":     {"members"},
 	}
@@ -182,8 +186,10 @@ func TestRolesMayWhatTheReviewSays(t *testing.T) {
 		w.reader: "", "memberintel_search": "", "memberintel_budget": "",
 		"memberintel_operator": "audit_event INSERT, switch DELETE, switch INSERT, switch UPDATE",
 		"memberintel_service": "alert_incident DELETE, alert_outbox UPDATE, alert_quiet DELETE, alert_quiet INSERT, alert_quiet UPDATE, " +
+			"attempt_rate DELETE, attempt_rate INSERT, attempt_rate UPDATE, connect_code DELETE, connect_code UPDATE, " +
 			"connection UPDATE, connection_care UPDATE, run_slot INSERT, run_slot UPDATE, schedule_pace UPDATE, sync_run INSERT, sync_run UPDATE, " +
-			"tenant INSERT, webhook_quarantine DELETE, webhook_quarantine INSERT",
+			"tenant INSERT, user_login INSERT, user_login UPDATE, user_session DELETE, user_session INSERT, user_session UPDATE, " +
+			"webhook_quarantine DELETE, webhook_quarantine INSERT",
 	} {
 		if got := writes(role); got != want {
 			t.Errorf("%s writes %q, reviewed is %q", role, got, want)
