@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-//go:embed status.html style.css
+//go:embed status.html layout.html signin.html consent.html notice.html style.css
 var assets embed.FS
 
 // ContentSecurityPolicy lets a page use its own style and nothing else.
@@ -19,7 +19,7 @@ const ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; ba
 
 // Pages holds the parsed templates. It is safe for concurrent use.
 type Pages struct {
-	status *template.Template
+	status, signIn, consent, notice *template.Template
 }
 
 // New parses the templates.
@@ -36,18 +36,39 @@ func New() (*Pages, error) {
 		"count":        Count,
 		"milliseconds": func(n int) string { return Count(int64(n)) + " ms" },
 	}
-	status, err := template.New("status.html").Funcs(functions).ParseFS(assets, "status.html")
-	if err != nil {
-		return nil, fmt.Errorf("page: %w", err)
+	p := &Pages{}
+	for _, parsed := range []struct {
+		into  **template.Template
+		files []string // the first is the page, which the others fill
+	}{
+		{&p.status, []string{"status.html"}},
+		{&p.signIn, []string{"layout.html", "signin.html"}},
+		{&p.consent, []string{"layout.html", "consent.html"}},
+		{&p.notice, []string{"layout.html", "notice.html"}},
+	} {
+		if *parsed.into, err = template.New(parsed.files[0]).Funcs(functions).ParseFS(assets, parsed.files...); err != nil {
+			return nil, fmt.Errorf("page: %w", err)
+		}
 	}
-	return &Pages{status: status}, nil
+	return p, nil
 }
 
 // Status writes the status page; of a page that cannot be rendered nothing is written.
-func (p *Pages) Status(w io.Writer, s Status) error {
+func (p *Pages) Status(w io.Writer, s Status) error { return write(w, p.status, s) }
+
+// SignIn writes the page that asks who somebody is.
+func (p *Pages) SignIn(w io.Writer, s SignIn) error { return write(w, p.signIn, s) }
+
+// Consent writes the page that asks whether a site may be connected.
+func (p *Pages) Consent(w io.Writer, c Consent) error { return write(w, p.consent, c) }
+
+// Notice writes a page that only tells something.
+func (p *Pages) Notice(w io.Writer, n Notice) error { return write(w, p.notice, n) }
+
+func write(w io.Writer, t *template.Template, view any) error {
 	var body bytes.Buffer
-	if err := p.status.Execute(&body, s); err != nil {
-		return fmt.Errorf("page: status: %w", err)
+	if err := t.Execute(&body, view); err != nil {
+		return fmt.Errorf("page: %w", err)
 	}
 	_, err := body.WriteTo(w)
 	return err
