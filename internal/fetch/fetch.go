@@ -195,7 +195,11 @@ func (c *Client) within(ctx context.Context, d time.Duration) (context.Context, 
 func parse(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, fault.New(fault.Invalid, "The address of a site must look like https://www.example.org.")
+		return nil, parseFault()
 	}
 	return u, nil
+}
+
+func parseFault() error {
+	return fault.New(fault.Invalid, "The address of a site must look like https://www.example.org.")
 }
