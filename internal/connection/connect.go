@@ -22,6 +22,9 @@ type Request struct {
 	Livemode         bool
 	CredentialKind   string
 	Secrets          map[string]string // by name; an empty value counts as not given
+	// NewID is the id of the connection if a new one is made; the zero one lets the database choose. A source that is
+	// told its connection before there is one needs it.
+	NewID ID
 	// StartOver lets the next sync of a connection that is there read everything: what earlier ones have read may be
 	// another account's.
 	StartOver bool
@@ -108,10 +111,10 @@ func forget(ctx context.Context, tx *postgres.TenantTx, id ID) error {
 // insert returns pgx.ErrNoRows when somebody else was quicker.
 func insert(ctx context.Context, tx *postgres.TenantTx, r Request) (Connection, error) {
 	return one(ctx, tx, `
-		INSERT INTO connection (tenant_id, pipeline_type, source_account_id, account_confirmed, livemode, credential_kind)
-		VALUES ($1, $2, $3, $4, $5, $6)
+		INSERT INTO connection (connection_id, tenant_id, pipeline_type, source_account_id, account_confirmed, livemode, credential_kind)
+		VALUES (coalesce(nullif($7, '00000000-0000-0000-0000-000000000000'::uuid), gen_random_uuid()), $1, $2, $3, $4, $5, $6)
 		ON CONFLICT (tenant_id, pipeline_type) DO NOTHING
-		RETURNING `+columns, tx.Tenant, r.Pipeline, r.SourceAccountID, r.AccountConfirmed, r.Livemode, r.CredentialKind)
+		RETURNING `+columns, tx.Tenant, r.Pipeline, r.SourceAccountID, r.AccountConfirmed, r.Livemode, r.CredentialKind, r.NewID)
 }
 
 func renew(ctx context.Context, tx *postgres.TenantTx, current Connection, r Request) (Connection, error) {
