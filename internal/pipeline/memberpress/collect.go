@@ -34,8 +34,8 @@ func (p *Pipeline) collect(c connection.Connection, protocol int) *collector {
 // unnamed begins the name in quarantine of a row that does not tell its id.
 const unnamed = "unnamed-"
 
-// row maps a row, or sets it aside as it came. It returns the row's id, "" where there is none.
-func (d *collector) row(entity string, raw json.RawMessage, at canonical.Observation) string {
+// row maps a row, or sets it aside as it came.
+func (d *collector) row(entity string, raw json.RawMessage, at canonical.Observation) {
 	mapped, err := Map(d.protocol, entity, raw, at)
 	var wrong *SchemaError
 	if errors.As(err, &wrong) {
@@ -47,14 +47,30 @@ func (d *collector) row(entity string, raw json.RawMessage, at canonical.Observa
 		d.strange = append(d.strange, syncrun.Quarantined{
 			Stream: entity, SourceID: id, Reason: err.Error(), Raw: raw, APIVersion: strconv.Itoa(d.protocol), Observed: at,
 		})
-		return wrong.ID
+		return
 	}
-	id := idOf(raw)
 	if mapped.Len() > 0 {
 		d.batch.Append(&mapped)
-		d.understood = append(d.understood, syncrun.Understood{Stream: entity, SourceID: id, Settles: at.Until})
+		d.understood = append(d.understood, syncrun.Understood{Stream: entity, SourceID: firstID(&mapped), Settles: at.Until})
 	}
-	return id
+}
+
+// firstID is the id of the row that a batch was mapped from.
+func firstID(b *canonical.Batch) string {
+	switch {
+	case len(b.Members) > 0:
+		return b.Members[0].SourceID
+	case len(b.Transactions) > 0:
+		return b.Transactions[0].SourceID
+	case len(b.Subscriptions) > 0:
+		return b.Subscriptions[0].SourceID
+	case len(b.Plans) > 0:
+		return b.Plans[0].SourceID
+	case len(b.Rules) > 0:
+		return b.Rules[0].SourceID
+	default:
+		return ""
+	}
 }
 
 // idOf returns the id of a row as the warehouse writes it, "" where there is none.
