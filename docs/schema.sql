@@ -1035,7 +1035,7 @@ GRANT INSERT, SELECT ON audit_event TO memberintel_app;
 GRANT INSERT, SELECT ON audit_event TO memberintel_operator;
 GRANT INSERT, SELECT ON connect_code TO memberintel_app;
 GRANT DELETE, SELECT, UPDATE (spent_at) ON connect_code TO memberintel_service;
-GRANT INSERT, SELECT, UPDATE ON connected_home TO memberintel_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON connected_home TO memberintel_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection TO memberintel_app;
 GRANT SELECT ON connection TO memberintel_operator;
 GRANT SELECT (account_confirmed, awaited_since, connected_at, connection_id, consecutive_failures, disconnected_at, generation, last_error_kind, livemode, next_sync_at, pipeline_type, refetch_due_at, source_account_id, state, tenant_id), UPDATE (awaited_since, next_sync_at) ON connection TO memberintel_service;

@@ -17,6 +17,7 @@ type commandLine struct {
 	Serve      serveCommand       `cmd:"" help:"Take webhooks, work off what is due, show the status page."`
 	Migrate    migrateCommand     `cmd:"" help:"Bring the database's schema up to date."`
 	Tenant     tenantCommands     `cmd:"" help:"Add and list tenants."`
+	User       userCommands       `cmd:"" help:"Say who may sign in, and as what."`
 	Connect    connectCommands    `cmd:"" help:"Connect a tenant's source."`
 	Disconnect disconnectCommand  `cmd:"" help:"End a connection; its data stays, its credentials are forgotten."`
 	Sync       syncCommand        `cmd:"" help:"Bring the warehouse up to the source."`

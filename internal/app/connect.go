@@ -128,6 +128,9 @@ func (c *connectMemberPressCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
+		if err := h.flow.Vouch(ctx, found); err != nil {
+			return err
+		}
 		if found.State == connection.Pending {
 			if err := h.request(ctx, found.ID, syncrun.Connecting); err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 
 	"memberintel/internal/care"
 	"memberintel/internal/connection"
+	"memberintel/internal/consent"
 	"memberintel/internal/fault"
 	"memberintel/internal/fetch"
 	"memberintel/internal/identity"
@@ -32,6 +33,7 @@ type house struct {
 	ledger      *syncrun.Ledger
 	stripe      *stripe.Pipeline
 	memberpress *memberpress.Pipeline
+	flow        *consent.Flow
 	engine      *river.Engine
 	scheduler   *schedule.Scheduler
 	metrics     *telemetry.Metrics
@@ -102,7 +104,8 @@ func (p *program) furnish(db *postgres.DB) (*house, error) {
 		PlatformKey: p.secrets.StripeSecretKey, Platform: commaSeparated(p.secrets.StripeWebhookSecrets),
 	}, h.ledger, stripe.NewPacer(stripe.Limits{Endpoint: p.StripeEndpointRate, Account: p.StripeAccountRate}))
 	sites := fetch.New(fetch.Config{UserAgent: userAgent(p.PublicURL), Allow: p.allowed})
-	h.memberpress = memberpress.New(memberpress.Config{}, h.ledger, sites, care.New(db, sparing()))
+	h.memberpress = memberpress.New(memberpress.Config{Recognise: h.recognise}, h.ledger, sites, care.New(db, sparing()))
+	h.flow = h.newFlow(sites)
 	if h.engine, err = river.New(db, river.Config{Workers: p.MaxSyncs, Log: p.log}); err != nil {
 		return nil, err
 	}

@@ -28,7 +28,12 @@ func (p *program) serveHTTP(ctx context.Context, h *house, listener net.Listener
 	}
 	intake := stripe.NewIntake(h.stripe)
 	defer intake.Close()
+	screens, err := p.screens(h, pages)
+	if err != nil {
+		return err
+	}
 	mux := http.NewServeMux()
+	screens.Routes(mux)
 	routes(mux, h, intake, &statusPage{house: h, pages: pages, listener: listener.Addr(), publicURL: p.PublicURL})
 	server := &http.Server{
 		Handler:           mux,
@@ -39,6 +44,10 @@ func (p *program) serveHTTP(ctx context.Context, h *house, listener net.Listener
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
 	}
+	connecting, stop := context.WithCancel(ctx)
+	connected := make(chan error, 1)
+	go func() { connected <- h.flow.Run(connecting) }()
+	defer func() { stop(); <-connected }()
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	select {
@@ -55,7 +64,8 @@ func (p *program) serveHTTP(ctx context.Context, h *house, listener net.Listener
 }
 
 // routes is everything that is answered. Webhooks.Routes adds POST /webhooks/stripe and
-// POST /webhooks/stripe/{connection_id}, Knocks.Routes POST /knock/memberpress/{connection_id}.
+// POST /webhooks/stripe/{connection_id}, Knocks.Routes POST /knock/memberpress/{connection_id}. The
+// customer's pages are added by ui.UI.Routes.
 func routes(mux *http.ServeMux, h *house, intake *stripe.Intake, status *statusPage) {
 	stripe.NewWebhooks(h.stripe, intake).Routes(mux)
 	memberpress.NewKnocks(h.memberpress, h.knocked).Routes(mux)

@@ -30,11 +30,13 @@ type Settings struct {
 	MaxSyncs           int     `setting:"MEMBERINTEL_MAX_SYNCS" group:"Settings" placeholder:"N" default:"100" help:"Syncs at the same time, over all processes on one database."`
 	SMTPURL            string  `name:"smtp-url" setting:"MEMBERINTEL_SMTP_URL" group:"Settings" placeholder:"URL" help:"Mail server for news of outages, smtp://user:password@host:587 or smtps://. Without one, mails wait in the outbox. With a password in it, the variable alone."`
 	MailFrom           string  `setting:"MEMBERINTEL_MAIL_FROM" group:"Settings" placeholder:"ADDRESS" help:"Sender of mails. Default: the mail server's user, else memberintel at its host."`
+	Proxies            string  `setting:"MEMBERINTEL_PROXIES" group:"Settings" placeholder:"CIDR,..." default:"127.0.0.0/8,::1/128" help:"Proxies whose X-Forwarded-For is believed. Attempts to sign in are counted by the address that it names."`
 	AllowAddresses     string  `setting:"MEMBERINTEL_ALLOW_ADDRESSES" group:"Settings" placeholder:"CIDR,..." help:"Addresses that sites may have although they are not public, such as 127.0.0.0/8. For tests and development alone."`
 	LogLevel           string  `setting:"MEMBERINTEL_LOG_LEVEL" group:"Settings" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged: debug, info, warn or error."`
 	LogFormat          string  `setting:"MEMBERINTEL_LOG_FORMAT" group:"Settings" enum:"text,json" default:"text" help:"How log lines are written: text or json."`
 
 	allowed []netip.Prefix // AllowAddresses, read
+	proxies []netip.Prefix // Proxies, read
 }
 
 // Secrets come from the environment, or from stdin where a command says so, and never from flags, which
@@ -43,6 +45,7 @@ type Secrets struct {
 	StripeKey            string `setting:"MEMBERINTEL_STRIPE_KEY" help:"Key of the Stripe account that is connected: restricted, with read permissions."`
 	StripeWebhookSecret  string `setting:"MEMBERINTEL_STRIPE_WEBHOOK_SECRET" help:"Signing secret of the connection's webhook endpoint; several are separated by commas."`
 	StripeSecretKey      string `setting:"MEMBERINTEL_STRIPE_SECRET_KEY" help:"Key of the Connect platform, for connections that are made with --account."`
+	UserPassword         string `setting:"MEMBERINTEL_USER_PASSWORD" help:"Password of the user that user create makes."`
 	MemberPressSecret    string `setting:"MEMBERINTEL_MEMBERPRESS_SECRET" help:"Secret of the key that the site's plugin showed, for connect memberpress."`
 	StripeWebhookSecrets string `setting:"MEMBERINTEL_STRIPE_WEBHOOK_SECRETS" help:"Signing secrets of the platform's webhook endpoint, separated by commas."`
 }
@@ -64,12 +67,17 @@ func (s *Settings) complete(env map[string]string) error {
 	if s.MaxSyncs < 1 || s.StripeEndpointRate <= 0 || s.StripeAccountRate <= 0 {
 		return usage("The rates and --max-syncs must be greater than 0.")
 	}
-	for _, text := range commaSeparated(s.AllowAddresses) {
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil {
-			return usage("--allow-addresses must be address ranges such as 127.0.0.0/8.")
+	for _, ranges := range []struct {
+		flag, text string
+		into       *[]netip.Prefix
+	}{{"allow-addresses", s.AllowAddresses, &s.allowed}, {"proxies", s.Proxies, &s.proxies}} {
+		for _, text := range commaSeparated(ranges.text) {
+			prefix, err := netip.ParsePrefix(text)
+			if err != nil {
+				return usage("--%s must be address ranges such as 127.0.0.0/8.", ranges.flag)
+			}
+			*ranges.into = append(*ranges.into, prefix)
 		}
-		s.allowed = append(s.allowed, prefix)
 	}
 	if s.PublicURL == "" {
 		s.PublicURL = "http://" + reachable(s.Listen)

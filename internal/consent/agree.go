@@ -37,7 +37,7 @@ func (f *Flow) current(ctx context.Context, tx *postgres.TenantTx, siteID string
 		return connection.Connection{}, nil
 	case err != nil:
 		return connection.Connection{}, err
-	case c.SourceAccountID == siteID:
+	case c.SourceAccountID == siteID, c.SourceAccountID == "" && c.State == connection.Pending && c.LastAttemptAt == nil:
 		return c, nil
 	case c.State == connection.Disconnected:
 		return connection.Connection{}, nil

@@ -55,7 +55,7 @@ type Platform struct {
 	Handshake func(ctx context.Context, c connection.Connection) (Told, error)
 	// Push brings an offer to a site, signed with the offer's key, and returns the verifier that the site answers. An
 	// answer that is not signed with that key is an error. It is asked for sites with https alone.
-	Push func(ctx context.Context, site string, offer Offer) (verifier string, err error)
+	Push func(ctx context.Context, site, siteID string, offer Offer) (verifier string, err error)
 	// Connected is called when a connection has a new key and the site was asked, whatever came of it.
 	Connected func(ctx context.Context, id connection.ID) error
 }

@@ -48,17 +48,35 @@ func (f *Flow) Confirm(
 	if err != nil {
 		return err
 	}
+	return f.Recognise(ctx, c, told)
+}
+
+// Recognise is Confirm for who has the site's signed answer already: a sync, whose first question it is each time.
+func (f *Flow) Recognise(ctx context.Context, c connection.Connection, told Told) error {
 	if !strings.EqualFold(told.SiteID, c.SourceAccountID) {
 		return fault.New(fault.NotPermitted, "Another site answers at this address than the one that was connected; connect it again.")
 	}
-	if err := f.recognise(ctx, c, told); err != nil {
+	if err := f.compare(ctx, c, told); err != nil {
 		return err
 	}
 	return f.claim(ctx, c)
 }
 
-// recognise compares where a site says that it is with where it was agreed to be, and remembers both outcomes.
-func (f *Flow) recognise(ctx context.Context, c connection.Connection, told Told) error {
+// Vouch takes a person's word, who has connected the site by its key at the terminal, for where it is: what it says
+// next of its address counts.
+func (f *Flow) Vouch(ctx context.Context, c connection.Connection) error {
+	err := f.db.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM connected_home WHERE connection_id = $1`, c.ID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("consent: forget a site's address: %w", err)
+	}
+	return nil
+}
+
+// compare compares where a site says that it is with where it was agreed to be, and remembers both outcomes.
+func (f *Flow) compare(ctx context.Context, c connection.Connection, told Told) error {
 	here, err := home(told.HomeURL)
 	if err != nil {
 		return err

@@ -51,7 +51,7 @@ func (f *Flow) push(ctx context.Context, a agreement, code string) error {
 		return err
 	}
 	key := Key{newKeyID(), random()}
-	verifier, err := f.platform.Push(ctx, a.SiteURL, Offer{code, Grant{key.ID, key.Secret, id, a.Tenant}})
+	verifier, err := f.platform.Push(ctx, a.SiteURL, a.SiteID, Offer{code, Grant{key.ID, key.Secret, id, a.Tenant}})
 	if err != nil {
 		return err
 	}

@@ -205,7 +205,7 @@ func (a asker) handshake(ctx context.Context, c connection.Connection) (consent.
 	return consent.Told{SiteID: answer["site_id"], HomeURL: answer["home_url"]}, err
 }
 
-func (a asker) push(ctx context.Context, site string, offer consent.Offer) (string, error) {
+func (a asker) push(ctx context.Context, site, _ string, offer consent.Offer) (string, error) {
 	body, err := json.Marshal(offer)
 	if err != nil {
 		return "", err

@@ -29,6 +29,9 @@ const credentialKey = "key"
 type Config struct {
 	// Now is the clock with which requests are stamped and knocks are held against; nil is the machine's.
 	Now func() time.Time
+	// Recognise is asked with each handshake of a sync, before anything else is read, whether this is the site that the
+	// tenant connected, where it was connected; an error ends the sync. Nil asks nobody.
+	Recognise func(ctx context.Context, c connection.Connection, siteID, homeURL string) error
 }
 
 // Pipeline syncs MemberPress sites. It is safe for concurrent use.

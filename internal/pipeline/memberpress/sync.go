@@ -139,6 +139,9 @@ func (s *pass) load(ctx context.Context) (cursor position, known bool, err error
 
 func (s *pass) handshake(ctx context.Context) (h Handshake, err error) {
 	s.timing.of(func() { h, err = s.client.handshake(ctx) })
+	if recognise := s.p.Config.Recognise; err == nil && recognise != nil {
+		err = recognise(ctx, s.c, h.SiteID, h.Site.HomeURL)
+	}
 	if err == nil && len(h.Warnings) > 0 {
 		s.p.Log.WarnContext(ctx, "the site warns", "warnings", h.Warnings)
 	}

@@ -86,7 +86,7 @@ $$;
 -- +goose StatementEnd
 GRANT SELECT, INSERT, UPDATE (role) ON tenant_user TO memberintel_app;
 GRANT SELECT, INSERT ON connect_code TO memberintel_app;
-GRANT SELECT, INSERT, UPDATE ON connected_home TO memberintel_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON connected_home TO memberintel_app;
 
 -- Who somebody is, is asked before a tenant is known.
 CREATE POLICY service ON tenant_user FOR SELECT TO memberintel_service USING (true);

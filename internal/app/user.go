@@ -1,0 +1,88 @@
+package app
+
+import (
+	"context"
+
+	"memberintel/internal/identity"
+	"memberintel/internal/tenant"
+)
+
+type userCommands struct {
+	Create userCreateCommand `cmd:"" help:"Let somebody sign in for a tenant."`
+	Role   userRoleCommand   `cmd:"" help:"Change what somebody is to a tenant."`
+}
+
+type userCreateCommand struct {
+	Tenant string `required:"" placeholder:"T" help:"The tenant's id or name."`
+	Email  string `required:"" placeholder:"E" help:"The person's e-mail address."`
+	Role   string `required:"" enum:"owner,viewer,operator" placeholder:"ROLE" help:"owner connects sources, viewer reads, operator supports."`
+}
+
+// Help says where the password comes from, with an example.
+func (*userCreateCommand) Help() string {
+	return "The password is MEMBERINTEL_USER_PASSWORD, from the environment or from stdin, one NAME=value a line; it has at least 12 characters. " +
+		"The same again changes nothing. Somebody who has a login for another tenant keeps its password: give that one.\n\n" +
+		example("memberintel user create --tenant oak-hill --email anna@oak-hill.example --role owner < user.env")
+}
+
+type userView struct {
+	UserID   identity.UserID `json:"user_id"`
+	TenantID tenant.ID       `json:"tenant_id"`
+	Email    string          `json:"email"`
+	Role     identity.Role   `json:"role"`
+	Created  bool            `json:"created"`
+}
+
+// Run makes the user; the same one changes nothing.
+func (c *userCreateCommand) Run(ctx context.Context, p *program) error {
+	if err := p.readSecrets(true); err != nil {
+		return err
+	}
+	if p.secrets.UserPassword == "" {
+		return usage("There is no password: set MEMBERINTEL_USER_PASSWORD, or write it to stdin as MEMBERINTEL_USER_PASSWORD=value.")
+	}
+	return p.with(ctx, func(h *house) error {
+		t, err := identity.Find(ctx, h.db, c.Tenant)
+		if err != nil {
+			return err
+		}
+		user, created, err := identity.NewUsers(h.db).Create(ctx, t.ID, c.Email, identity.Role(c.Role), p.secrets.UserPassword, actor)
+		if err != nil {
+			return err
+		}
+		told := line("%s is %s of %s already.", user.Email, user.Role, t.Name)
+		if created {
+			told = line("%s can sign in at %s/signin, as %s of %s.", user.Email, p.PublicURL, user.Role, t.Name)
+		}
+		p.answer(userView{user.ID, t.ID, user.Email, user.Role, created}, told)
+		return nil
+	})
+}
+
+type userRoleCommand struct {
+	Tenant string `required:"" placeholder:"T" help:"The tenant's id or name."`
+	Email  string `required:"" placeholder:"E" help:"The person's e-mail address."`
+	Role   string `arg:"" enum:"owner,viewer,operator" help:"owner, viewer or operator."`
+}
+
+// Help shows an example.
+func (*userRoleCommand) Help() string {
+	return example("memberintel user role viewer --tenant oak-hill --email anna@oak-hill.example")
+}
+
+// Run changes the role, which counts at once. The same role changes nothing.
+func (c *userRoleCommand) Run(ctx context.Context, p *program) error {
+	return p.with(ctx, func(h *house) error {
+		t, err := identity.Find(ctx, h.db, c.Tenant)
+		if err != nil {
+			return err
+		}
+		changed, err := identity.NewUsers(h.db).SetRole(ctx, t.ID, c.Email, identity.Role(c.Role), actor)
+		if err != nil {
+			return err
+		}
+		p.answer(map[string]any{"tenant_id": t.ID, "email": c.Email, "role": c.Role, "changed": changed},
+			line("%s is %s of %s.", c.Email, c.Role, t.Name))
+		return nil
+	})
+}
