@@ -72,11 +72,7 @@ func (f *Flow) Agree(ctx context.Context, who identity.Session, id tenant.ID, r 
 		return "", err
 	}
 	if r.Secure() {
-		f.soon(func(ctx context.Context) {
-			if wait(ctx, f.patience.Push) {
-				f.bring(ctx, code)
-			}
-		})
+		f.soon(func(ctx context.Context) { f.bring(ctx, code) })
 	}
 	return r.back(url.Values{"code": {code}}), nil
 }

@@ -19,11 +19,8 @@ import (
 	"memberintel/internal/postgres"
 )
 
-const (
-	codeLife = 5 * time.Minute // of a code, from the agreement on
-	// pushAfter is how long a site has to fetch its key before it is brought to it.
-	pushAfter = 8 * time.Second
-)
+// codeLife is how long a code is good, from the agreement on.
+const codeLife = 5 * time.Minute
 
 // Key is what the service and the site sign with.
 type Key struct {
@@ -73,14 +70,14 @@ type Flow struct {
 
 // Patience is how long the flow waits for a site; a zero field takes its default.
 type Patience struct {
-	Push      time.Duration   // for the exchange, before the key is brought
+	Push      []time.Duration // before each try to bring a key that was not fetched; the plugin itself tries for 15 seconds
 	Handshake []time.Duration // before each try of the first handshake: the site has to store its key
 }
 
 // New makes a flow. Run does what follows an agreement.
 func New(db *postgres.DB, store *connection.Store, client *fetch.Client, platform Platform, log *slog.Logger, p Patience) *Flow {
-	if p.Push == 0 {
-		p.Push = pushAfter
+	if p.Push == nil {
+		p.Push = []time.Duration{6 * time.Second, 12 * time.Second, 20 * time.Second}
 	}
 	if p.Handshake == nil {
 		p.Handshake = []time.Duration{time.Second, 4 * time.Second, 15 * time.Second}

@@ -88,17 +88,31 @@ func (f *Flow) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 }
 
 // take spends a code and returns what was agreed; of several that show the same code, one gets it.
-func (f *Flow) take(ctx context.Context, code string) (a agreement, err error) {
+func (f *Flow) take(ctx context.Context, code string) (agreement, error) {
+	return f.agreement(ctx, `
+		WITH c AS (
+			UPDATE connect_code SET spent_at = memberintel_now()
+			 WHERE code_hash = $1 AND spent_at IS NULL AND expires_at > memberintel_now() RETURNING *)`+agreed, code)
+}
+
+// look is take for who only wants to know.
+func (f *Flow) look(ctx context.Context, code string) (agreement, error) {
+	return f.agreement(ctx, `
+		WITH c AS (
+			SELECT * FROM connect_code
+			 WHERE code_hash = $1 AND spent_at IS NULL AND expires_at > memberintel_now())`+agreed, code)
+}
+
+const agreed = ` SELECT c.tenant_id, t.name AS tenant, c.user_id, u.email, c.site_url, c.site_id::text, c.challenge
+	FROM c JOIN tenant t USING (tenant_id) JOIN tenant_user u USING (tenant_id, user_id)`
+
+// agreement reads what a code stands for, ErrInvalidGrant when it is none or no longer good. Old codes go on the way.
+func (f *Flow) agreement(ctx context.Context, sql, code string) (a agreement, err error) {
 	err = f.db.ServiceTx(ctx, func(tx *postgres.ServiceTx) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM connect_code WHERE expires_at < memberintel_now() - interval '1 day'`); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `
-			UPDATE connect_code c SET spent_at = memberintel_now()
-			  FROM tenant t, tenant_user u
-			 WHERE c.code_hash = $1 AND c.spent_at IS NULL AND c.expires_at > memberintel_now()
-			   AND t.tenant_id = c.tenant_id AND u.tenant_id = c.tenant_id AND u.user_id = c.user_id
-			RETURNING c.tenant_id, t.name AS tenant, c.user_id, u.email, c.site_url, c.site_id::text, c.challenge`, hashOf(code))
+		rows, err := tx.Query(ctx, sql, hashOf(code))
 		if err != nil {
 			return err
 		}

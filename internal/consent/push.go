@@ -26,25 +26,39 @@ func (o Offer) GoString() string { return o.KeyID }
 // LogValue hides what the offer holds.
 func (o Offer) LogValue() slog.Value { return slog.StringValue(o.KeyID) }
 
-// bring takes the key to a site whose server has not fetched it, at the address that the owner saw. The site proves
-// with the verifier that it is the one which asked; else the key is forgotten. While this is under way the code is
-// spent, so the two ways never both end in a key.
+// bring takes the key to a site whose server has not fetched it, at the address that the owner saw. The plugin takes
+// it only once its own exchange has failed, so the two ways do not both end in a key.
 func (f *Flow) bring(ctx context.Context, code string) {
-	a, err := f.take(ctx, code)
-	if err != nil {
-		if !errors.Is(err, ErrInvalidGrant) { // else the site has fetched its key
-			f.log.WarnContext(ctx, "a key could not be brought to its site", "error", err)
+	var a agreement
+	var err error
+	for _, pause := range f.patience.Push {
+		if !wait(ctx, pause) {
+			return
 		}
+		if a, err = f.look(ctx, code); errors.Is(err, ErrInvalidGrant) {
+			return // the site has fetched its key
+		}
+		if err == nil {
+			err = f.push(ctx, a, code)
+		}
+		if err == nil {
+			return
+		}
+		if errors.Is(err, ErrInvalidGrant) {
+			break
+		}
+	}
+	f.log.InfoContext(ctx, "a key was not brought to its site", "site", a.SiteURL, "error", err)
+	if a.SiteURL == "" {
 		return
 	}
-	if err := f.push(ctx, a, code); err != nil {
-		f.log.InfoContext(ctx, "a key was not brought to its site", "site", a.SiteURL, "error", err)
-		if err := f.note(ctx, a, "push"); err != nil {
-			f.log.WarnContext(ctx, "a refusal could not be noted", "error", err)
-		}
+	if err := f.note(ctx, a, "push"); err != nil {
+		f.log.WarnContext(ctx, "a refusal could not be noted", "error", err)
 	}
 }
 
+// push brings the key once. The site proves with the verifier that it is the one which asked; then the code is spent
+// and the key kept, else the key is forgotten.
 func (f *Flow) push(ctx context.Context, a agreement, code string) error {
 	id, err := f.announce(ctx, a)
 	if err != nil {
@@ -53,6 +67,9 @@ func (f *Flow) push(ctx context.Context, a agreement, code string) error {
 	key := Key{newKeyID(), random()}
 	verifier, err := f.platform.Push(ctx, a.SiteURL, a.SiteID, Offer{code, Grant{key.ID, key.Secret, id, a.Tenant}})
 	if err != nil {
+		return err
+	}
+	if _, err := f.take(ctx, code); err != nil {
 		return err
 	}
 	if !proves(verifier, a.Challenge) {

@@ -82,7 +82,7 @@ func newWorld(t testing.TB, s settings) *world {
 		},
 		Handshake: w.ask.handshake, Push: w.ask.push,
 		Connected: func(_ context.Context, id connection.ID) error { w.connected <- id; return nil },
-	}, slog.New(slog.DiscardHandler), consent.Patience{Push: s.push, Handshake: []time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond}})
+	}, slog.New(slog.DiscardHandler), consent.Patience{Push: []time.Duration{s.push, s.push}, Handshake: []time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond}})
 	server := httptest.NewUnstartedServer(nil)
 	w.base = "http://" + server.Listener.Addr().String()
 	if s.public == "" {
