@@ -45,9 +45,15 @@ func (p *program) serveHTTP(ctx context.Context, h *house, listener net.Listener
 		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
 	}
 	connecting, stop := context.WithCancel(ctx)
-	connected := make(chan error, 1)
-	go func() { connected <- h.flow.Run(connecting) }()
-	defer func() { stop(); <-connected }()
+	connected := make(chan struct{})
+	go func() {
+		defer close(connected)
+		h.flow.Run(connecting)
+	}()
+	defer func() {
+		stop()
+		<-connected
+	}()
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	select {

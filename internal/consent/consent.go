@@ -90,7 +90,7 @@ func New(db *postgres.DB, store *connection.Store, client *fetch.Client, platfor
 
 // Run does in the background what follows an agreement and an exchange, until ctx ends. What it has not begun by
 // then is lost, and nothing is lost by that: the first sync asks the site too, and an owner can click again.
-func (f *Flow) Run(ctx context.Context) error {
+func (f *Flow) Run(ctx context.Context) {
 	running := make(chan struct{}, cap(f.later))
 	for {
 		select {
@@ -98,7 +98,7 @@ func (f *Flow) Run(ctx context.Context) error {
 			for range cap(running) { // wait for those under way
 				running <- struct{}{}
 			}
-			return nil
+			return
 		case work := <-f.later:
 			running <- struct{}{}
 			go func() {

@@ -30,7 +30,7 @@ func chromium(t *testing.T, width, height int) context.Context {
 }
 
 // fitted fails the test where the page has something that is wider than the window, or that axe finds fault with.
-func fitted(t *testing.T, ctx context.Context, name string) {
+func fitted(ctx context.Context, t *testing.T, name string) {
 	t.Helper()
 	wide, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > document.documentElement.clientWidth`))
 	if err != nil || wide {
@@ -63,14 +63,14 @@ func fitted(t *testing.T, ctx context.Context, name string) {
 	}
 }
 
-func click(t *testing.T, ctx context.Context, selector string) {
+func click(ctx context.Context, t *testing.T, selector string) {
 	t.Helper()
 	if _, err := chromedp.Run(ctx, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.Click(chromedp.CSS(selector)))); err != nil {
 		t.Fatalf("click on %s: %v", selector, err)
 	}
 }
 
-func shows(t *testing.T, ctx context.Context, want string) {
+func shows(ctx context.Context, t *testing.T, want string) {
 	t.Helper()
 	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
 	if err != nil || !strings.Contains(text, want) {
@@ -88,24 +88,24 @@ func TestBrowserConnectsASite(t *testing.T) {
 			if err := chromedp.Do(ctx, chromedp.Navigate(w.wp.URL+"/wp-admin/admin.php?page=memberintel")); err != nil {
 				t.Fatal(err)
 			}
-			click(t, ctx, "#connect")
-			shows(t, ctx, "Sign in")
-			fitted(t, ctx, "signin_"+name)
+			click(ctx, t, "#connect")
+			shows(ctx, t, "Sign in")
+			fitted(ctx, t, "signin_"+name)
 			if err := chromedp.Do(ctx, chromedp.SendKeys(chromedp.CSS("#email"), anna), chromedp.SendKeys(chromedp.CSS("#password"), "a wrong password")); err != nil {
 				t.Fatal(err)
 			}
-			click(t, ctx, "button.primary")
-			shows(t, ctx, "do not go together")
-			fitted(t, ctx, "signin_refused_"+name)
+			click(ctx, t, "button.primary")
+			shows(ctx, t, "do not go together")
+			fitted(ctx, t, "signin_refused_"+name)
 			if err := chromedp.Do(ctx, chromedp.SendKeys(chromedp.CSS("#password"), password)); err != nil {
 				t.Fatal(err)
 			}
-			click(t, ctx, "button.primary")
-			shows(t, ctx, w.wp.URL)
-			shows(t, ctx, "What will be read")
-			fitted(t, ctx, "consent_"+name)
-			click(t, ctx, `button[value="connect"]`)
-			shows(t, ctx, "Connected to Lakeside Tennis Club")
+			click(ctx, t, "button.primary")
+			shows(ctx, t, w.wp.URL)
+			shows(ctx, t, "What will be read")
+			fitted(ctx, t, "consent_"+name)
+			click(ctx, t, `button[value="connect"]`)
+			shows(ctx, t, "Connected to Lakeside Tennis Club")
 			at, err := chromedp.Run(ctx, chromedp.Location())
 			if err != nil || !strings.HasPrefix(at, w.wp.URL+"/wp-admin/admin.php?page=memberintel&mi_callback=1&code=mic_") {
 				t.Errorf("at %s, %v", at, err)
@@ -125,12 +125,12 @@ func TestBrowserDoesNotConnectASite(t *testing.T) {
 	if err := chromedp.Do(ctx, chromedp.Navigate(w.wp.URL+"/wp-admin/admin.php?page=memberintel")); err != nil {
 		t.Fatal(err)
 	}
-	click(t, ctx, "#connect")
+	click(ctx, t, "#connect")
 	if err := chromedp.Do(ctx, chromedp.SendKeys(chromedp.CSS("#email"), anna), chromedp.SendKeys(chromedp.CSS("#password"), password)); err != nil {
 		t.Fatal(err)
 	}
-	click(t, ctx, "button.primary")
-	click(t, ctx, `button[value="deny"]`)
-	shows(t, ctx, "You did not agree.")
+	click(ctx, t, "button.primary")
+	click(ctx, t, `button[value="deny"]`)
+	shows(ctx, t, "You did not agree.")
 	w.untouched("deny")
 }

@@ -32,7 +32,6 @@ type wordpress struct {
 	t       testing.TB
 	service string // where it finds the service
 	id      string
-	name    string
 
 	mu       sync.Mutex
 	says     string // the home address that it tells, "" for its own

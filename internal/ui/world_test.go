@@ -105,7 +105,7 @@ func newWorld(t testing.TB, s settings) *world {
 	t.Cleanup(server.Close)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
-	go func() { defer close(ended); _ = w.flow.Run(ctx) }()
+	go func() { defer close(ended); w.flow.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-ended })
 	w.club = w.tenant("Lakeside Tennis Club")
 	w.user(w.club, anna, identity.RoleOwner)
