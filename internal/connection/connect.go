@@ -67,8 +67,13 @@ func Taken(p Pipeline) error {
 	return fault.New(fault.Conflict, "This %s account is connected to another tenant already, and an account can feed one tenant only.", p.Label())
 }
 
-// place finds or makes the row. Of two that make it at the same time, the second waits and then finds it.
+// place finds or makes the row. Of two that make it at the same time, the second waits and then finds it; without the
+// lock it could meet the first one's account before the first one's row, and take it for another tenant's.
 func (s *Store) place(ctx context.Context, tx *postgres.TenantTx, r Request) (Connection, bool, error) {
+	turn := fmt.Sprintf("connect %s %s", tx.Tenant, r.Pipeline)
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, turn); err != nil {
+		return Connection{}, false, fmt.Errorf("connection: take turns: %w", err)
+	}
 	for range 3 {
 		current, err := lock(ctx, tx, r.Pipeline)
 		switch {
