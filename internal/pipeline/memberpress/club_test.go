@@ -24,7 +24,7 @@ import (
 // club is a site with the plugin, a warehouse, and one tenant that has connected the site.
 type club struct {
 	t      *testing.T
-	clock  *clock.Clock
+	clock  *clock.Clock // nil: the machine's
 	site   *site.Site
 	server *httptest.Server
 	db     *postgres.DB
@@ -78,8 +78,12 @@ func (c *club) restart() {
 		store = connection.NewStore(vault)
 	}
 	ledger := &syncrun.Ledger{DB: c.db, Warehouse: warehouse.New(), Connections: store, Log: slog.New(slog.DiscardHandler)}
-	through := fetch.New(fetch.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Now: c.clock.Now})
-	c.p = New(Config{Now: c.clock.Now}, ledger, through, care.New(c.db, c.care))
+	now := time.Now
+	if c.clock != nil {
+		now = c.clock.Now
+	}
+	through := fetch.New(fetch.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Now: now})
+	c.p = New(Config{Now: now}, ledger, through, care.New(c.db, c.care))
 }
 
 func at(text string) *time.Time {

@@ -1,0 +1,164 @@
+//go:build wordpress
+
+package memberpress
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"memberintel/internal/care"
+	"memberintel/internal/connection"
+	"memberintel/internal/fault"
+	"memberintel/internal/identity"
+	"memberintel/internal/postgres/pgtest"
+	"memberintel/internal/syncrun"
+)
+
+// driven is what a step did to the site, by entity.
+type driven struct {
+	KeyID   string             `json:"key_id"`
+	Secret  string             `json:"secret"`
+	Changed map[string][]int64 `json:"changed"`
+	Gone    map[string][]int64 `json:"gone"`
+	Rows    int                `json:"rows"`
+	Seconds float64            `json:"seconds"`
+}
+
+// drive does a step of wordpress/tests/drive.php to the site that `wordpress/test` has stood up.
+func drive(t *testing.T, step ...string) (did driven) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "php", append([]string{"-d", "memory_limit=512M", "../../../wordpress/tests/drive.php"}, step...)...)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err == nil {
+		err = json.Unmarshal(out, &did)
+	}
+	if err != nil {
+		t.Fatalf("%v: %v\n%s%s", step, err, out, &stderr)
+	}
+	return did
+}
+
+// realClub connects a tenant to the site, which is asked as the program asks sites.
+func realClub(t *testing.T) *club {
+	t.Helper()
+	c := &club{t: t, db: pgtest.New(t), care: care.Config{PerMinute: 600, Burst: 50, PageMax: 2000, GrowAfter: 5}}
+	c.restart()
+	made, err := identity.CreateTenant(t.Context(), c.db, "club", "pro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := drive(t, "connect")
+	c.c, _, err = c.p.Connect(t.Context(), ConnectRequest{
+		Tenant: made.ID, Actor: "test", Site: os.Getenv("MEMBERINTEL_TEST_URL"), KeyID: key.KeyID, Secret: key.Secret,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// mustSync syncs in the mode that the site's state asks for, without anything that is not understood.
+func (c *club) mustSync(mode syncrun.Mode) syncrun.Report {
+	c.t.Helper()
+	report := c.sync("")
+	if report.Mode != mode || report.Status != syncrun.Succeeded || report.Quarantined != 0 {
+		c.t.Fatalf("want a %s sync without a flaw, got %+v: %s\n%s", mode, report, said(report),
+			value[string](c, `SELECT coalesce(string_agg(DISTINCT stream || ': ' || reason, chr(10)), '') FROM quarantine`))
+	}
+	return report
+}
+
+func said(r syncrun.Report) string {
+	if r.ErrorMessage == nil {
+		return ""
+	}
+	return *r.ErrorMessage
+}
+
+// mustHave fails unless what the site did stands in the warehouse: what changed since the moment, what is gone buried.
+func (c *club) mustHave(did driven, run syncrun.Report) {
+	c.t.Helper()
+	for entity, ids := range did.Changed {
+		s, _ := streamOf(entity)
+		if n := c.countOf(s.table, ids, "deleted_at IS NULL AND updated_at >= '"+run.StartedAt.UTC().Format("2006-01-02 15:04:05.999999Z")+"'"); n != len(ids) {
+			c.t.Errorf("%d of the %s %d are new", n, entity, ids)
+		}
+	}
+	for entity, ids := range did.Gone {
+		s, _ := streamOf(entity)
+		if n := c.countOf(s.table, ids, "deleted_at IS NOT NULL"); n != len(ids) {
+			c.t.Errorf("%d of the %s %d are buried", n, entity, ids)
+		}
+	}
+}
+
+func (c *club) countOf(table string, ids []int64, condition string) int {
+	c.t.Helper()
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = strconv.FormatInt(id, 10)
+	}
+	return value[int](c, fmt.Sprintf(`SELECT count(DISTINCT source_id) FROM %s WHERE source_id = ANY ($1) AND %s`, table, condition), names)
+}
+
+// From the plugin in a real WordPress to the warehouse: everything, then each kind of change, a backup that was brought
+// back, a plugin that was installed anew, and a key that was taken away.
+func TestARealSite(t *testing.T) {
+	drive(t, "seed", "250")
+	c := realClub(t)
+	first := c.mustSync(syncrun.Full)
+	if first.RecordsProcessed < 1000 {
+		t.Errorf("%d records", first.RecordsProcessed)
+	}
+	for sql, want := range map[string]string{
+		`SELECT name || ' ' || currency || ' ' || platform_version FROM sites`: "Lakeside Tennis Club usd 1.12.11",
+		`SELECT string_agg(kind || ' ' || amount_minor, ', ' ORDER BY kind) FROM transactions WHERE source_id =
+			(SELECT source_id FROM transactions WHERE metadata ->> 'trans_num' = 'ch_refunded' AND kind = 'payment')`: "payment 2900, refund 2900",
+		`SELECT lifetime::text FROM transactions WHERE metadata ->> 'trans_num' = 'life'`:                     "true",
+		`SELECT gives_access::text FROM transactions WHERE metadata ->> 'trans_num' = 'gift'`:                 "false",
+		`SELECT kind FROM transactions WHERE metadata ->> 'trans_num' = 'below'`:                              "grant",
+		`SELECT (metadata ->> 'courts') || ' ' || name FROM members WHERE email = 'member9@lakeside.example'`: `["1", "3"] Zoë 🎾`,
+	} {
+		if got := value[string](c, sql); got != want {
+			t.Errorf("%s\ngot %q, want %q", sql, got, want)
+		}
+	}
+	c.mustEqual()
+
+	for _, step := range []string{"change", "sql"} {
+		did := drive(t, step)
+		c.mustHave(did, c.mustSync(syncrun.Incremental))
+		c.mustEqual()
+	}
+	if nothing := c.mustSync(syncrun.Incremental); nothing.RecordsProcessed > 1 {
+		t.Errorf("%d records, although nothing changed", nothing.RecordsProcessed)
+	}
+
+	drive(t, "backup")
+	drive(t, "some")
+	c.mustSync(syncrun.Incremental)
+	drive(t, "restore")
+	c.mustSync(syncrun.Full)
+	c.mustEqual()
+
+	did := drive(t, "reinstall")
+	c.mustHave(did, c.mustSync(syncrun.Full))
+	c.mustEqual()
+
+	drive(t, "revoke")
+	report, err := c.p.Sync(t.Context(), c.current(), "", nil)
+	if !fault.Is(err, fault.Unauthorized) || report.Status != syncrun.Failed || !strings.Contains(said(report), "connect") {
+		t.Errorf("%v; %s: %s", err, report.Status, said(report))
+	}
+	if got := c.current().State; got == connection.Connected {
+		t.Errorf("the connection is %s", got)
+	}
+}
