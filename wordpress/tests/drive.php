@@ -6,7 +6,7 @@
  *
  *   seed N      a club of the N-th part of seed.sql's, with one of each special case of MemberPress; N = 1: that alone
  *   connect     makes a key and tells it
- *   change      what hooks and the query watch see, and tells the ids of what changed and of what is gone
+ *   change      what hooks and the query watch see, and tells the ids of what is gone
  *   sql         the same kinds of writes past WordPress
  *   some        a hundred transactions past WordPress
  *   backup      keeps the tables as they are now, to be brought back by restore
@@ -117,10 +117,7 @@ $steps = [
         Subscription::find($destroyed)->destroy();
         require_once ABSPATH . 'wp-admin/includes/user.php';
         wp_delete_user($gone);
-        return [
-            'changed' => ['transactions' => [$refunded, $partial], 'members' => [$named, $promoted], 'products' => [$adult]],
-            'gone' => ['transactions' => [$deleted], 'members' => [$gone], 'subscriptions' => [$destroyed]],
-        ];
+        return ['gone' => ['transactions' => [$deleted], 'members' => [$gone], 'subscriptions' => [$destroyed]]];
     },
     'sql' => static function () use ($ids, $run): array {
         [$changed, $deleted] = $ids('SELECT id FROM wp_mepr_transactions WHERE id > 901000 ORDER BY id');
@@ -133,10 +130,7 @@ $steps = [
             UPDATE wp_mepr_rule_access_conditions SET access_condition = '9' WHERE rule_id = $rule;
             INSERT INTO wp_mepr_transactions (user_id, product_id, amount, total, status, trans_num, created_at, expires_at)
                 VALUES ($mailed, 1, 7, 7, 'complete', 'by-hand', '2026-03-01', NULL)");
-        return [
-            'changed' => ['transactions' => [$changed], 'members' => [$mailed, $named], 'rules' => [$rule]],
-            'gone' => ['transactions' => [$deleted]],
-        ];
+        return ['gone' => ['transactions' => [$deleted]]];
     },
     'some' => static function () use ($run): array {
         $run('UPDATE wp_mepr_transactions SET total = total + 1 WHERE id % 2000 = 0');
