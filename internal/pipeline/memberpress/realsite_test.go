@@ -22,27 +22,30 @@ import (
 
 // driven is what a step tells.
 type driven struct {
-	KeyID   string             `json:"key_id"`
-	Secret  string             `json:"secret"`
-	Gone    map[string][]int64 `json:"gone"`
-	Rows    int                `json:"rows"`
-	Seconds float64            `json:"seconds"`
+	KeyID  string             `json:"key_id"`
+	Secret string             `json:"secret"`
+	Gone   map[string][]int64 `json:"gone"`
 }
 
 // drive does a step of wordpress/tests/drive.php to the site that `wordpress/test` has stood up.
 func drive(t *testing.T, step ...string) (did driven) {
 	t.Helper()
+	if out := driveRaw(t, step...); json.Unmarshal(out, &did) != nil {
+		t.Fatalf("%v: %s", step, out)
+	}
+	return did
+}
+
+func driveRaw(t *testing.T, step ...string) []byte {
+	t.Helper()
 	command := exec.CommandContext(t.Context(), "php", append([]string{"-d", "memory_limit=512M", "../../../wordpress/tests/drive.php"}, step...)...)
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	out, err := command.Output()
-	if err == nil {
-		err = json.Unmarshal(out, &did)
-	}
 	if err != nil {
 		t.Fatalf("%v: %v\n%s%s", step, err, out, &stderr)
 	}
-	return did
+	return out
 }
 
 // realClub connects a tenant to the site, which is asked as the program asks sites.
