@@ -18,7 +18,8 @@ func (s *Site) lacks(entity string) *problem {
 	return &problem{"mi_entity_unsupported", "This site has no " + entity + ".", problemData{Entity: entity, Entities: s.available()}}
 }
 
-// page tells rows by ascending id. What it tells is known afterwards, and no change.
+// page tells rows by ascending id. What it tells is known afterwards, and no change, until a round has begun: then
+// there are readers of changes who have not seen the page.
 func (s *Site) page(e *envelope, entity string, after int64, limit int) *problem {
 	if refused := s.lacks(entity); refused != nil {
 		return refused
@@ -31,7 +32,7 @@ func (s *Site) page(e *envelope, entity string, after int64, limit int) *problem
 	for _, id := range ids {
 		is := s.state.tables[entity][id]
 		e.Rows = append(e.Rows, is.text)
-		if _, known := s.state.told[ref{entity, id}]; !known {
+		if _, known := s.state.told[ref{entity, id}]; !known && s.state.round == 0 {
 			s.state.told[ref{entity, id}] = told{hash: is.hash}
 		}
 		next = id

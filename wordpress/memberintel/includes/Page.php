@@ -41,10 +41,10 @@ final class Page
             $last = end($some);
             $rows[] = $this->texts($entity, $some, $hashes);
         }
-        $this->state->baseline($entity, array_filter($hashes, static function (int $id) use ($last): bool {
-            return $id <= $last;
-        }, ARRAY_FILTER_USE_KEY));
-        return ['rows' => array_merge(...$rows), 'next' => $last, 'more' => $more];
+        // Only what was told: a row may have been committed within the page's ids after these were read.
+        $told = array_replace(...$rows);
+        $this->state->baseline($entity, array_intersect_key($hashes, $told));
+        return ['rows' => array_values($told), 'next' => $last, 'more' => $more];
     }
 
     /**

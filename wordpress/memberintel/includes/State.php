@@ -22,10 +22,16 @@ final class State
      * Notes rows that a page tells as known, unless something is known of them already. They get number 0: a page is no
      * change. Failing costs nothing, since the sweep then finds them.
      *
+     * Once a round of the sweep has begun there are readers of changes who have not seen this page, be it of a
+     * verification or of a pass that breaks off. A new row must get a number then, which the sweep gives it.
+     *
      * @param array<int, string> $hashes by id
      */
     public function baseline(Entity $entity, array $hashes): void
     {
+        if ($this->meta->number('round') > 0) {
+            return;
+        }
         foreach (array_chunk($hashes, self::BATCH, true) as $some) {
             $values = [];
             foreach ($some as $id => $hash) {

@@ -29,6 +29,15 @@ final class ChangesTest extends SiteTestCase
         $this->assertSame(['ch_new'], array_column($rows['transactions'], 'trans_num'));
     }
 
+    public function testARowThatAPageShowedFirstIsToldToWhomeverFollowsTheChanges(): void
+    {
+        $since = $this->upToDate();
+        $id = $this->world->txn(1, ['trans_num' => 'ch_between']);
+        $this->client->all('transactions'); // a verification, or a full pass that was broken off
+        $rows = array_filter($this->client->changes($since)['rows']);
+        $this->assertSame([$id], array_column($rows['transactions'] ?? [], 'id'));
+    }
+
     /**
      * The operations of MemberPress, its add-ons and others, and what of it each must bring.
      *
