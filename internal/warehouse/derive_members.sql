@@ -1,7 +1,7 @@
 -- Status, plan and dates of the members $5 (NULL: all). The status is what the tombstone says, else what the
 -- club wrote in the member's metadata. Where transactions give access, it is active while one does, and then that of
--- a subscription that was ended or held, or expired; status_until is when that comes. Elsewhere it is that of the
--- best subscription, else none.
+-- a subscription that was ended or held, or expired; status_until is when that comes. A subscription that leaves
+-- access to transactions makes nobody active without one. Elsewhere it is that of the best subscription, else none.
 UPDATE members m
    SET membership_status = d.membership_status, plan_source_id = d.plan_source_id, access_until = d.access_until,
        lifetime = d.lifetime, status_until = d.status_until, last_activity_at = d.last_activity_at
@@ -11,7 +11,8 @@ UPDATE members m
                 ELSE left(coalesce(nullif(m.metadata ->> 'membership_status', ''),
                      CASE WHEN t.known AND (t.lifetime OR t.until > memberintel_now())
                           THEN CASE WHEN best.status = 'trialing' THEN 'trialing' ELSE 'active' END
-                          WHEN t.known THEN CASE WHEN best.status IN ('canceled', 'paused', 'past_due') THEN best.status ELSE 'expired' END
+                          WHEN t.known OR best.access_derived AND best.status IN ('active', 'trialing')
+                          THEN CASE WHEN best.status IN ('canceled', 'paused', 'past_due') THEN best.status ELSE 'expired' END
                      END, best.status, 'none'), 64)
            END AS membership_status,
            CASE WHEN t.known THEN t.plan_source_id ELSE best.plan_source_id END AS plan_source_id,
@@ -21,7 +22,7 @@ UPDATE members m
            greatest(m.signup_at, m.last_login_at, t.last_at) AS last_activity_at
       FROM members m
       LEFT JOIN LATERAL (
-        SELECT s.status, s.plan_source_id, s.access_until
+        SELECT s.status, s.plan_source_id, s.access_until, s.access_derived
           FROM subscriptions s
          WHERE s.tenant_id = $1 AND s.source_platform = $2 AND s.source_account_id = $3 AND s.livemode = $4
            AND s.member_source_id = m.source_id AND s.deleted_at IS NULL

@@ -11,7 +11,7 @@ SELECT m.source_id, d.membership_status, d.plan_source_id, d.access_until, d.lif
      WHERE m.tenant_id = $1 AND m.source_platform = $2 AND m.source_account_id = $3 AND m.livemode = $4
        AND m.source_id = wanted.id OFFSET 0) m
   LEFT JOIN LATERAL (
-    SELECT s.status, s.plan_source_id, s.access_until
+    SELECT s.status, s.plan_source_id, s.access_until, s.access_derived
       FROM (SELECT * FROM subscriptions WHERE tenant_id = $1 AND member_source_id = m.source_id OFFSET 0) s
      WHERE s.source_platform = $2 AND s.source_account_id = $3 AND s.livemode = $4 AND s.deleted_at IS NULL
      ORDER BY array_position(
@@ -30,7 +30,8 @@ SELECT m.source_id, d.membership_status, d.plan_source_id, d.access_until, d.lif
                 ELSE left(coalesce(nullif(m.metadata ->> 'membership_status', ''),
                      CASE WHEN t.known AND (t.lifetime OR t.until > memberintel_now())
                           THEN CASE WHEN best.status = 'trialing' THEN 'trialing' ELSE 'active' END
-                          WHEN t.known THEN CASE WHEN best.status IN ('canceled', 'paused', 'past_due') THEN best.status ELSE 'expired' END
+                          WHEN t.known OR best.access_derived AND best.status IN ('active', 'trialing')
+                          THEN CASE WHEN best.status IN ('canceled', 'paused', 'past_due') THEN best.status ELSE 'expired' END
                      END, best.status, 'none'), 64)
            END AS membership_status,
            CASE WHEN t.known THEN t.plan_source_id ELSE best.plan_source_id END AS plan_source_id,

@@ -226,3 +226,24 @@ func TestDeriveAllDoesWhatCommitsLeave(t *testing.T) {
 		t.Errorf("(-at once +later)\n%s", diff)
 	}
 }
+
+// An agreement opens nothing where the source leaves access to transactions: one whose only payment was refunded is
+// active at the source all the same, and its member has no access.
+func TestAnAgreementThatNoTransactionBacksIsNotActive(t *testing.T) {
+	w := newWorld(t)
+	w.apply(member("1", 10, ""))
+	w.apply(&canonical.Batch{Transactions: []canonical.Transaction{{
+		Head: head("30", event(10), ""), Kind: "payment", MemberSourceID: ptr("1"), SubscriptionSourceID: ptr("20"), LinksTold: true,
+		AmountMinor: 100, Currency: "usd", Status: "succeeded", NativeStatus: "refunded",
+	}}})
+	for i, s := range []struct{ status, want string }{
+		{"pending", "pending"}, {"active", "expired"}, {"paused", "paused"}, {"canceled", "canceled"},
+	} {
+		sub := standing("20", "1", 20+10*i, s.status, "a")
+		sub.Subscriptions[0].AccessDerived, sub.Subscriptions[0].AccessUntil = true, nil
+		w.apply(sub)
+		if got := w.rows(`SELECT membership_status FROM members`)[0]; got != s.want {
+			t.Errorf("%s: %q, want %q", s.status, got, s.want)
+		}
+	}
+}
