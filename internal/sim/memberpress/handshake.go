@@ -76,7 +76,6 @@ const (
 )
 
 func (s *Site) handshake(e *envelope) {
-	s.state.seq++
 	if s.state.baseline.IsZero() {
 		s.state.baseline = s.now()
 	}

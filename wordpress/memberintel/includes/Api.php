@@ -80,7 +80,8 @@ final class Api
     public function handshake(WP_REST_Request $request, string $requestId): string
     {
         $epoch = $this->plugin->epoch()->current();
-        $seq = $this->plugin->meta()->advance('seq', 1);
+        // Not counted up: after a backup was restored, handshakes would let the site catch up with what its reader knows.
+        $seq = $this->plugin->meta()->number('seq');
         $this->plugin->meta()->setOnce('baseline_at', (string) time());
         return Envelope::text($requestId, $epoch, 'sync', ['site' => $this->plugin->handshake()->site()], [], [
             'watermark' => $this->plugin->watermark()->encode($seq, 0),
