@@ -18,8 +18,8 @@ func (s *Site) lacks(entity string) *problem {
 	return &problem{"mi_entity_unsupported", "This site has no " + entity + ".", problemData{Entity: entity, Entities: s.available()}}
 }
 
-// page tells rows by ascending id. What it tells is known afterwards, and no change, until a round has begun: then
-// there are readers of changes who have not seen the page.
+// page tells rows by ascending id. What it tells is known afterwards, and no change. Once a round has begun there are
+// readers of changes who have not seen the page: then a new row is noted without its hash, so that it is told to them.
 func (s *Site) page(e *envelope, entity string, after int64, limit int) *problem {
 	if refused := s.lacks(entity); refused != nil {
 		return refused
@@ -32,8 +32,12 @@ func (s *Site) page(e *envelope, entity string, after int64, limit int) *problem
 	for _, id := range ids {
 		is := s.state.tables[entity][id]
 		e.Rows = append(e.Rows, is.text)
-		if _, known := s.state.told[ref{entity, id}]; !known && s.state.round == 0 {
-			s.state.told[ref{entity, id}] = told{hash: is.hash}
+		if _, known := s.state.told[ref{entity, id}]; !known {
+			var note told
+			if s.state.round == 0 {
+				note.hash = is.hash
+			}
+			s.state.told[ref{entity, id}] = note
 		}
 		next = id
 	}

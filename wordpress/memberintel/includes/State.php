@@ -6,6 +6,7 @@ namespace MemberIntel;
 final class State
 {
     private const BATCH = 1000;
+    private const NONE = '0000000000000000';
 
     private Database $db;
     private Meta $meta;
@@ -23,18 +24,18 @@ final class State
      * change. Failing costs nothing, since the sweep then finds them.
      *
      * Once a round of the sweep has begun there are readers of changes who have not seen this page, be it of a
-     * verification or of a pass that breaks off. A new row must get a number then, which the sweep gives it.
+     * verification or of a pass that breaks off. A new row is then noted under a hash that it does not have, so that the
+     * sweep numbers it, or its deletion.
      *
      * @param array<int, string> $hashes by id
      */
     public function baseline(Entity $entity, array $hashes): void
     {
-        if ($this->meta->number('round') > 0) {
-            return;
-        }
+        $followed = $this->meta->number('round') > 0;
         foreach (array_chunk($hashes, self::BATCH, true) as $some) {
             $values = [];
             foreach ($some as $id => $hash) {
+                $hash = $followed ? self::NONE : $hash;
                 $values[] = "({$entity->code()}, $id, UNHEX('$hash'))";
             }
             try {

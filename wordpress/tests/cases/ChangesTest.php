@@ -38,6 +38,16 @@ final class ChangesTest extends SiteTestCase
         $this->assertSame([$id], array_column($rows['transactions'] ?? [], 'id'));
     }
 
+    public function testARowThatOnlyAPageShowedIsToldWhenItIsGone(): void
+    {
+        global $wpdb;
+        $since = $this->upToDate();
+        $id = $this->world->txn(1, ['trans_num' => 'ch_brief']);
+        $this->client->all('transactions');
+        $wpdb->query("DELETE FROM {$wpdb->prefix}mepr_transactions WHERE id = $id");
+        $this->assertSame([$id], array_values($this->client->changes($since)['deleted']['transactions'] ?? []));
+    }
+
     /**
      * The operations of MemberPress, its add-ons and others, and what of it each must bring.
      *
