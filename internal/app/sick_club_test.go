@@ -170,6 +170,7 @@ type stopwatch struct {
 	now  time.Time
 	due  time.Time
 	over chan time.Time // nil while nobody waits
+	rung bool           // the timer that was set last has gone off
 }
 
 // Now reads it.
@@ -183,7 +184,7 @@ func (s *stopwatch) Now() time.Time {
 func (s *stopwatch) After(d time.Duration) (<-chan time.Time, func() bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.due, s.over = s.now.Add(d), make(chan time.Time, 1)
+	s.due, s.over, s.rung = s.now.Add(d), make(chan time.Time, 1), false
 	return s.over, func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -192,16 +193,17 @@ func (s *stopwatch) After(d time.Duration) (<-chan time.Time, func() bool) {
 	}
 }
 
-// take lets an answer take so long: where the client gives up before, nobody is there to be answered.
+// take lets an answer take so long: where the client gives up before, nobody is there to be answered. That holds for
+// a request too that the transport repeats by itself before the client has noticed.
 func (s *stopwatch) take(d time.Duration) func(*http.Request) {
 	return func(r *http.Request) {
 		s.mu.Lock()
 		s.now = s.now.Add(d)
-		over := s.over != nil && !s.due.After(s.now)
-		if over {
+		if s.over != nil && !s.due.After(s.now) {
 			s.over <- s.now
-			s.over = nil
+			s.over, s.rung = nil, true
 		}
+		over := s.rung
 		s.mu.Unlock()
 		if over {
 			<-r.Context().Done()
