@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -71,26 +70,9 @@ func grow(ctx context.Context, on *server, s settings, w way, load *child, sizes
 		if err := on.exec(ctx, database, "VACUUM ANALYZE", "CHECKPOINT"); err != nil {
 			return err
 		}
-		self, postgres := on.cpu()
-		if err := load.tell("go"); err != nil {
+		if err := got[i].take(on, load, o.Events); err != nil {
 			return err
 		}
-		line, err := load.hear()
-		if err != nil {
-			return err
-		}
-		selfAfter, postgresAfter := on.cpu()
-		var t told
-		if err := json.Unmarshal(line, &t); err != nil {
-			return err
-		}
-		if t.Failed > 0 {
-			return fmt.Errorf("%d deliveries failed: %s", t.Failed, t.Refusal)
-		}
-		g := &got[i]
-		g.rate, g.p50, g.p99 = append(g.rate, float64(o.Events)/t.Seconds), append(g.p50, t.P50), append(g.p99, t.P99)
-		g.self = append(g.self, (selfAfter-self)*1e6/float64(o.Events))
-		g.database = append(g.database, (postgresAfter-postgres)*1e6/float64(o.Events))
 	}
 	return nil
 }

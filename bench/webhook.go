@@ -103,33 +103,40 @@ func ingest(ctx context.Context, on *server, s settings, w way, load *child, ten
 				return err
 			}
 		}
-		self, postgres := on.cpu()
-		if err := load.tell("go"); err != nil {
+		if err := got[i].take(on, load, events); err != nil {
 			return err
 		}
-		line, err := load.hear()
-		if err != nil {
-			return err
-		}
-		selfAfter, postgresAfter := on.cpu()
 		if profiled {
 			pprof.StopCPUProfile()
 		}
 		if w.name != "one transaction an event" && s.statements {
 			on.statements(ctx, database, events)
 		}
-		var t told
-		if err := json.Unmarshal(line, &t); err != nil {
-			return err
-		}
-		if t.Failed > 0 {
-			return fmt.Errorf("%d deliveries failed: %s", t.Failed, t.Refusal)
-		}
-		g := &got[i]
-		g.rate, g.p50, g.p99 = append(g.rate, float64(events)/t.Seconds), append(g.p50, t.P50), append(g.p99, t.P99)
-		g.self = append(g.self, (selfAfter-self)*1e6/float64(events))
-		g.database = append(g.database, (postgresAfter-postgres)*1e6/float64(events))
 	}
+	return nil
+}
+
+// take has the senders, who are ready, send the events, and notes what it took.
+func (g *ingested) take(on *server, load *child, events int) error {
+	self, postgres := on.cpu()
+	if err := load.tell("go"); err != nil {
+		return err
+	}
+	line, err := load.hear()
+	if err != nil {
+		return err
+	}
+	selfAfter, postgresAfter := on.cpu()
+	var t told
+	if err := json.Unmarshal(line, &t); err != nil {
+		return err
+	}
+	if t.Failed > 0 {
+		return fmt.Errorf("%d deliveries failed: %s", t.Failed, t.Refusal)
+	}
+	g.rate, g.p50, g.p99 = append(g.rate, float64(events)/t.Seconds), append(g.p50, t.P50), append(g.p99, t.P99)
+	g.self = append(g.self, (selfAfter-self)*1e6/float64(events))
+	g.database = append(g.database, (postgresAfter-postgres)*1e6/float64(events))
 	return nil
 }
 
