@@ -161,10 +161,10 @@ func (*connectWebsiteCommand) Help() string {
 }
 
 // Run says that it is not there yet.
-func (*connectWebsiteCommand) Run() error { return served(connection.Website) }
+func (*connectWebsiteCommand) Run(p *program) error { return p.pipelines.served(connection.Website) }
 
 type disconnectCommand struct {
-	Pipeline connection.Pipeline `arg:"" enum:"stripe,memberpress,website" help:"stripe, memberpress or website."`
+	Pipeline connection.Pipeline `arg:"" enum:"${pipelines}" help:"${pipeline_words}."`
 	Tenant   string              `required:"" placeholder:"T" help:"The tenant's id or name."`
 }
 
@@ -195,11 +195,11 @@ func (c *disconnectCommand) Run(ctx context.Context, p *program) error {
 // disconnect ends a connection. The warnings are never nil.
 func (h *house) disconnect(ctx context.Context, id tenant.ID, pipeline connection.Pipeline) (c connection.Connection, warnings []string, err error) {
 	warnings = []string{}
-	if pipeline == connection.Stripe {
-		c, err = h.stripe.Disconnect(ctx, id, actor)
+	of, err := h.pipeline(pipeline)
+	if err != nil {
 		return c, warnings, err
 	}
-	c, warning, err := h.memberpress.Disconnect(ctx, id, actor)
+	c, warning, err := of.end(ctx, id, actor)
 	if warning != "" {
 		warnings = append(warnings, warning)
 	}
