@@ -6,6 +6,8 @@
  *
  *   seed N      a club of the N-th part of seed.sql's, with one of each special case of MemberPress; N = 1: that alone
  *   connect     makes a key and tells it
+ *   operations  the names of Operations
+ *   operation NAME N   does one of Operations to the n-th member of the club, and tells the ids of what changed and is gone
  *   change      what hooks and the query watch see, and tells the ids of what is gone
  *   sql         the same kinds of writes past WordPress
  *   some        a hundred transactions past WordPress
@@ -54,6 +56,7 @@ $seed = static function (int $part) use ($run): void {
         return;
     }
     $world = World::club();
+    $world->keep();
     // Far from the club's ids, and with other names.
     $run(preg_replace_callback_array([
         "/'member', seq/" => static fn (): string => "'crowd', seq",
@@ -102,6 +105,15 @@ $steps = [
     'connect' => static function (): array {
         $client = World::connect();
         return ['key_id' => $client->keyId, 'secret' => $client->secret];
+    },
+    'operations' => static function (): array {
+        return ['names' => array_keys(iterator_to_array(Operations::all()))];
+    },
+    'operation' => static function () use ($argv): array {
+        $world = World::kept();
+        $n = (int) ($argv[3] ?? 0);
+        [$operation, $gone] = iterator_to_array(Operations::all())[$argv[2] ?? ''] + [1 => []];
+        return ['changed' => (object) $operation($world, $n), 'gone' => (object) Operations::gone($world, $n, $gone)];
     },
     'change' => static function () use ($ids): array {
         [$refunded, $deleted, $partial] = $ids('SELECT id FROM wp_mepr_transactions WHERE trans_num LIKE "ch\_next\_%" ORDER BY id');
