@@ -10,6 +10,9 @@
  *   operation NAME N   does one of Operations to the n-th member of the club, and tells the ids of what changed and is gone
  *   change      what hooks and the query watch see, and tells the ids of what is gone
  *   sql         the same kinds of writes past WordPress
+ *   plain N     a club of N transactions and nothing else, for writer.php to write to
+ *   writing     waits until all three writers have written
+ *   truth       the transactions as they stand in the table: id, cents, member, number
  *   some        a hundred transactions past WordPress
  *   backup      keeps the tables as they are now, to be brought back by restore
  *   reinstall   takes the plugin's own tables away, and a transaction with them
@@ -143,6 +146,26 @@ $steps = [
             INSERT INTO wp_mepr_transactions (user_id, product_id, amount, total, status, trans_num, created_at, expires_at)
                 VALUES ($mailed, 1, 7, 7, 'complete', 'by-hand', '2026-03-01', NULL)");
         return ['gone' => ['transactions' => [$deleted]]];
+    },
+    'plain' => static function () use ($argument, $run): array {
+        World::clear();
+        $run("INSERT INTO wp_mepr_transactions (id, user_id, product_id, amount, total, created_at)
+            SELECT seq, 1 + seq % 9, 1, 1, seq % 50, '2026-01-01' FROM seq_1_to_$argument");
+        return [];
+    },
+    'writing' => static function () use ($ids): array {
+        $sql = "SELECT COUNT(DISTINCT SUBSTRING_INDEX(trans_num, '-', 2)) FROM wp_mepr_transactions WHERE trans_num LIKE 'set-%'";
+        for ($i = 0; $ids($sql) !== [3]; $i++) {
+            if ($i > 300) {
+                throw new \RuntimeException('the writers do not write');
+            }
+            usleep(100000);
+        }
+        return [];
+    },
+    'truth' => static function () use ($past): array {
+        return ['names' => array_column($past->query("SELECT CONCAT_WS(' ', id, ROUND(total * 100), user_id, COALESCE(trans_num, ''))
+            FROM wp_mepr_transactions ORDER BY id")->fetch_all(), 0)];
     },
     'some' => static function () use ($run): array {
         $run('UPDATE wp_mepr_transactions SET total = total + 1 WHERE id % 2000 = 0');
