@@ -16,6 +16,7 @@
  *   some        a hundred transactions past WordPress
  *   backup      keeps the tables as they are now, to be brought back by restore
  *   reinstall   takes the plugin's own tables away, and a transaction with them
+ *   host NAME   makes the site one of those of Host::CODE, or with `open` a site like any other again
  *   export N    reads all that the service mirrors, in pages of N, and the changes since twice, and tells how long each took
  *   revoke      ends the connection
  */
@@ -188,6 +189,10 @@ $steps = [
         $run("DROP TABLE wp_mi_state, wp_mi_meta; DELETE FROM wp_mepr_transactions WHERE id = $gone");
         (new Schema(new Database($GLOBALS['wpdb'])))->create();
         return ['gone' => ['transactions' => [$gone]]];
+    },
+    'host' => static function () use ($argv): array {
+        Host::become($argv[2] ?? '');
+        return [];
     },
     'export' => static function () use ($argument): array {
         $client = World::connect();
