@@ -77,6 +77,20 @@ final class World
         return $world;
     }
 
+    /** Lets another process do something to this club. */
+    public function keep(): void
+    {
+        update_option('memberintel_test_world', $this->ids, false);
+    }
+
+    /** The club that a process kept. */
+    public static function kept(): self
+    {
+        $world = new self();
+        $world->ids = (array) get_option('memberintel_test_world');
+        return $world;
+    }
+
     private function found(): void
     {
         self::clear();
@@ -96,6 +110,18 @@ final class World
             $this->ids["txn$n"] = $this->txn($n, ['trans_num' => "ch_$n"]);
             $this->ids["next$n"] = $this->txn($n, ['trans_num' => "ch_next_$n", 'created_at' => '2026-02-01 10:00:00']);
         }
+    }
+
+    /** @return int[] what the ten members have of these */
+    public function all(string ...$names): array
+    {
+        $ids = [];
+        foreach ($names as $name) {
+            for ($n = 1; $n <= 10; $n++) {
+                $ids[] = $this->ids[$name . $n];
+            }
+        }
+        return $ids;
     }
 
     public function user(string $login): int

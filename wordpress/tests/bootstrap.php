@@ -9,7 +9,9 @@ if ($site === '' || $url === '') {
     exit(2);
 }
 $_SERVER += ['SERVER_NAME' => '127.0.0.1'];
-$_SERVER['HTTP_HOST'] = substr($url, strlen('http://'));
+preg_match('#^http://([^/]+)(/.*)?$#', $url, $is);
+$_SERVER['HTTP_HOST'] = $is[1];
+$_SERVER['MEMBERINTEL_TEST_PATH'] = $is[2] ?? '';
 $_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';
 $_SERVER['REQUEST_METHOD'] = 'GET';
 $_SERVER['REQUEST_URI'] = '/';

@@ -6,11 +6,17 @@
  *
  *   seed N      a club of the N-th part of seed.sql's, with one of each special case of MemberPress; N = 1: that alone
  *   connect     makes a key and tells it
+ *   operations  the names of Operations
+ *   operation NAME N   does one of Operations to the n-th member of the club, and tells the ids of what changed and is gone
  *   change      what hooks and the query watch see, and tells the ids of what is gone
  *   sql         the same kinds of writes past WordPress
+ *   plain N     a club of N transactions and nothing else, for writer.php to write to
+ *   writing     waits until all three writers have written
+ *   truth       the transactions as they stand in the table: id, cents, member, number
  *   some        a hundred transactions past WordPress
  *   backup      keeps the tables as they are now, to be brought back by restore
  *   reinstall   takes the plugin's own tables away, and a transaction with them
+ *   host NAME   makes the site one of those of Host::CODE, or with `open` a site like any other again
  *   export N    reads all that the service mirrors, in pages of N, and the changes since twice, and tells how long each took
  *   revoke      ends the connection
  */
@@ -54,6 +60,7 @@ $seed = static function (int $part) use ($run): void {
         return;
     }
     $world = World::club();
+    $world->keep();
     // Far from the club's ids, and with other names.
     $run(preg_replace_callback_array([
         "/'member', seq/" => static fn (): string => "'crowd', seq",
@@ -103,6 +110,15 @@ $steps = [
         $client = World::connect();
         return ['key_id' => $client->keyId, 'secret' => $client->secret];
     },
+    'operations' => static function (): array {
+        return ['names' => array_keys(iterator_to_array(Operations::all()))];
+    },
+    'operation' => static function () use ($argv): array {
+        $world = World::kept();
+        $n = (int) ($argv[3] ?? 0);
+        [$operation, $gone] = iterator_to_array(Operations::all())[$argv[2] ?? ''] + [1 => []];
+        return ['changed' => (object) $operation($world, $n), 'gone' => (object) Operations::gone($world, $n, $gone)];
+    },
     'change' => static function () use ($ids): array {
         [$refunded, $deleted, $partial] = $ids('SELECT id FROM wp_mepr_transactions WHERE trans_num LIKE "ch\_next\_%" ORDER BY id');
         [$named, $promoted, , $gone] = $ids('SELECT ID FROM wp_users WHERE user_login LIKE "member%" AND ID < 900000 ORDER BY ID');
@@ -132,6 +148,26 @@ $steps = [
                 VALUES ($mailed, 1, 7, 7, 'complete', 'by-hand', '2026-03-01', NULL)");
         return ['gone' => ['transactions' => [$deleted]]];
     },
+    'plain' => static function () use ($argument, $run): array {
+        World::clear();
+        $run("INSERT INTO wp_mepr_transactions (id, user_id, product_id, amount, total, created_at)
+            SELECT seq, 1 + seq % 9, 1, 1, seq % 50, '2026-01-01' FROM seq_1_to_$argument");
+        return [];
+    },
+    'writing' => static function () use ($ids): array {
+        $sql = "SELECT COUNT(DISTINCT SUBSTRING_INDEX(trans_num, '-', 2)) FROM wp_mepr_transactions WHERE trans_num LIKE 'set-%'";
+        for ($i = 0; $ids($sql) !== [3]; $i++) {
+            if ($i > 300) {
+                throw new \RuntimeException('the writers do not write');
+            }
+            usleep(100000);
+        }
+        return [];
+    },
+    'truth' => static function () use ($past): array {
+        return ['names' => array_column($past->query("SELECT CONCAT_WS(' ', id, ROUND(total * 100), user_id, COALESCE(trans_num, ''))
+            FROM wp_mepr_transactions ORDER BY id")->fetch_all(), 0)];
+    },
     'some' => static function () use ($run): array {
         $run('UPDATE wp_mepr_transactions SET total = total + 1 WHERE id % 2000 = 0');
         return [];
@@ -153,6 +189,10 @@ $steps = [
         $run("DROP TABLE wp_mi_state, wp_mi_meta; DELETE FROM wp_mepr_transactions WHERE id = $gone");
         (new Schema(new Database($GLOBALS['wpdb'])))->create();
         return ['gone' => ['transactions' => [$gone]]];
+    },
+    'host' => static function () use ($argv): array {
+        Host::become($argv[2] ?? '');
+        return [];
     },
     'export' => static function () use ($argument): array {
         $client = World::connect();

@@ -179,7 +179,7 @@ func (c *client) once(ctx context.Context, q question) (body []byte, err error) 
 func (c *client) judge(a fetch.Response, id string) (body []byte, own bool, err error) {
 	body, from := c.open(sealed{a.Status, a.Header.Get(headerAnswer), a.Body}, id)
 	switch {
-	case from == stale:
+	case from == stale, from == foreign && namesAnother(a.Body, id):
 		return nil, true, c.staled()
 	case from == foreign && unsigned(a):
 		return nil, true, c.refused(a.Status, a.Body)

@@ -81,6 +81,17 @@ func namedRequest(body []byte) string {
 	return string(rest[:quote])
 }
 
+// namesAnother reports whether an answer that proves nothing names another request than the one with the id: what a cache
+// kept from before the site had its key is signed with a former one, or says that the key is not known.
+func namesAnother(raw []byte, requestID string) bool {
+	body, _ := split(raw)
+	if body == nil {
+		return false
+	}
+	named := namedRequest(body)
+	return named != "" && named != requestID
+}
+
 // namedProtocol is the protocol of a signed body, 0 where it names none.
 func namedProtocol(body []byte) int {
 	digits := body[len(bodyStart):]

@@ -22,9 +22,11 @@ import (
 
 // driven is what a step tells.
 type driven struct {
-	KeyID  string             `json:"key_id"`
-	Secret string             `json:"secret"`
-	Gone   map[string][]int64 `json:"gone"`
+	KeyID   string             `json:"key_id"`
+	Secret  string             `json:"secret"`
+	Names   []string           `json:"names"`
+	Changed map[string][]int64 `json:"changed"`
+	Gone    map[string][]int64 `json:"gone"`
 }
 
 // drive does a step of wordpress/tests/drive.php to the site that `wordpress/test` has stood up.
@@ -108,11 +110,16 @@ func (c *club) mustTell(answers map[string]string) {
 
 func (c *club) countOf(table string, ids []int64, condition string) int {
 	c.t.Helper()
+	return value[int](c, fmt.Sprintf(`SELECT count(DISTINCT source_id) FROM %s WHERE source_id = ANY ($1) AND %s`, table, condition), names(ids))
+}
+
+// names are ids as the warehouse has them.
+func names(ids []int64) []string {
 	names := make([]string, len(ids))
 	for i, id := range ids {
 		names[i] = strconv.FormatInt(id, 10)
 	}
-	return value[int](c, fmt.Sprintf(`SELECT count(DISTINCT source_id) FROM %s WHERE source_id = ANY ($1) AND %s`, table, condition), names)
+	return names
 }
 
 // From the plugin in a real WordPress to the warehouse: everything, then each kind of change, a backup that was brought

@@ -1,6 +1,7 @@
 package memberpress
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -184,6 +185,29 @@ func TestACacheIsGoneAroundByPosting(t *testing.T) {
 	if !fault.Is(err, fault.Unavailable) || fetch.SymptomOf(err) != fetch.Foreign || !strings.Contains(fault.Sentence(err), "cache in front of it that gives old answers") ||
 		!strings.Contains(strings.Join(connection.MemberPress.ChecklistOf(err), " "), "LiteSpeed") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestACacheThatIsOlderThanTheKey keeps answers from before the site was connected anew: one that is signed with the
+// former key, and one that says that there is none.
+func TestACacheThatIsOlderThanTheKey(t *testing.T) {
+	h := newHouse(t, care.Config{PerMinute: 6000, Burst: 100})
+	for name, before := range map[string]func(p *place){
+		"the former key": func(*place) {},
+		"no key":         func(p *place) { p.site.Revoke() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := h.open(sim.Config{}, "")
+			p.site.Fault(broken(sim.Cached))
+			before(p)
+			_, _ = p.handshake(t.Context())
+			p.at.KeyID, p.at.Secret = "mik_another", bytes.Repeat([]byte{7}, secretSize)
+			p.site.SetKey(p.at.KeyID, p.at.Secret)
+			p.anew()
+			if _, err := p.handshake(t.Context()); err != nil {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

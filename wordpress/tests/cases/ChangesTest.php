@@ -2,11 +2,6 @@
 
 namespace MemberIntel\Tests;
 
-use MemberPressFixture\Product;
-use MemberPressFixture\Rule;
-use MemberPressFixture\Subscription;
-use MemberPressFixture\Transaction;
-
 /** Whatever writes a change, it is told: by a mark where a hook or the query watch saw it, else by the sweep. */
 final class ChangesTest extends SiteTestCase
 {
@@ -49,150 +44,31 @@ final class ChangesTest extends SiteTestCase
     }
 
     /**
-     * The operations of MemberPress, its add-ons and others, and what of it each must bring.
-     *
-     * @return iterable<string, array{callable(World): array<string, int[]>, 1?: array<string, int[]>, 2?: bool}>
-     */
-    public static function operations(): iterable
-    {
-        $sql = static function (string $statement): void {
-            global $wpdb;
-            $wpdb->query(str_replace('{p}', $wpdb->prefix, $statement));
-        };
-        yield 'a status through the model' => [static function (World $w): array {
-            $txn = Transaction::find($w->ids['txn1']);
-            $txn->status = 'failed';
-            $txn->store();
-            return ['transactions' => [$w->ids['txn1']]];
-        }];
-        yield 'a refund, and the confirmation that expires by SQL' => [static function (World $w): array {
-            Transaction::find($w->ids['txn1'])->refund();
-            return ['transactions' => [$w->ids['txn1'], $w->ids['confirm1']]];
-        }];
-        yield 'expire_txns of a subscription' => [static function (World $w): array {
-            Subscription::find($w->ids['sub1'])->expireTransactions();
-            return ['transactions' => [$w->ids['confirm1'], $w->ids['txn1'], $w->ids['next1']]];
-        }];
-        yield 'update_partial' => [static function (World $w): array {
-            Transaction::find($w->ids['txn1'])->updatePartial(['trans_num' => 'ch_partial']);
-            return ['transactions' => [$w->ids['txn1']]];
-        }];
-        yield 'update_meta' => [static function (World $w): array {
-            Transaction::find($w->ids['txn1'])->updateMeta('_gift_status', 'claimed');
-            return ['transactions' => [$w->ids['txn1']]];
-        }];
-        yield 'an update by another plugin' => [static function (World $w): array {
-            global $wpdb;
-            $wpdb->update($wpdb->prefix . 'mepr_transactions', ['total' => '31.00'], ['id' => $w->ids['txn1']]);
-            return ['transactions' => [$w->ids['txn1']]];
-        }];
-        yield 'an insert by another plugin' => [static function (World $w): array {
-            global $wpdb;
-            $wpdb->insert($wpdb->prefix . 'mepr_transactions', ['user_id' => 1, 'product_id' => 1, 'amount' => '1.00',
-                'created_at' => '2026-01-01 00:00:00']);
-            return ['transactions' => [$wpdb->insert_id]];
-        }];
-        yield 'a bulk update by a condition' => [static function (World $w) use ($sql): array {
-            $sql("UPDATE {p}mepr_transactions SET product_id = {$w->ids['life']} WHERE product_id = {$w->ids['adult']}
-                AND trans_num LIKE 'ch\\_next\\_%'");
-            return ['transactions' => array_map(static function (int $n) use ($w): int {
-                return $w->ids["next$n"];
-            }, range(1, 10))];
-        }];
-        yield 'a bulk update of all' => [static function (World $w) use ($sql): array {
-            $sql("UPDATE {p}mepr_transactions SET gateway = 'manual'");
-            $ids = [];
-            foreach (['confirm', 'txn', 'next'] as $name) {
-                foreach (range(1, 10) as $n) {
-                    $ids[] = $w->ids["$name$n"];
-                }
-            }
-            return ['transactions' => $ids];
-        }];
-        yield 'a delete by subscription' => [static function (World $w) use ($sql): array {
-            $sql("DELETE FROM {p}mepr_transactions WHERE subscription_id = {$w->ids['sub1']}");
-            return [];
-        }, ['transactions' => ['confirm1', 'txn1', 'next1']]];
-        yield 'a subscription destroyed with its transactions' => [static function (World $w): array {
-            Subscription::find($w->ids['sub1'])->destroy();
-            return [];
-        }, ['transactions' => ['confirm1', 'txn1', 'next1'], 'subscriptions' => ['sub1']]];
-        yield 'user meta' => [static function (World $w): array {
-            update_user_meta($w->ids['user1'], 'first_name', 'Anna');
-            return ['members' => [$w->ids['user1']]];
-        }];
-        yield 'a role' => [static function (World $w): array {
-            (new \WP_User($w->ids['user1']))->set_role('editor');
-            return ['members' => [$w->ids['user1']]];
-        }];
-        yield 'an e-mail address by SQL' => [static function (World $w): array {
-            global $wpdb;
-            $wpdb->update($wpdb->users, ['user_email' => 'new@lakeside.example'], ['ID' => $w->ids['user1']]);
-            return ['members' => [$w->ids['user1']]];
-        }];
-        yield 'a price by meta alone' => [static function (World $w): array {
-            update_post_meta($w->ids['adult'], '_mepr_product_price', '35.00');
-            return ['products' => [$w->ids['adult']]];
-        }];
-        yield 'a product through the model' => [static function (World $w): array {
-            Product::store($w->ids['adult'], 'Adult', ['_mepr_product_price' => '36.00']);
-            return ['products' => [$w->ids['adult']]];
-        }];
-        yield 'a condition added, then all deleted' => [static function (World $w): array {
-            Rule::condition($w->ids['rule'], 'member', '7');
-            Rule::deleteAllConditions($w->ids['rule']);
-            return ['rules' => [$w->ids['rule']]];
-        }];
-        yield 'a user deleted' => [static function (World $w): array {
-            require_once ABSPATH . 'wp-admin/includes/user.php';
-            wp_delete_user($w->ids['user1']);
-            return ['transactions' => [$w->ids['confirm1'], $w->ids['txn1'], $w->ids['next1']],
-                'subscriptions' => [$w->ids['sub1']]];
-        }, ['members' => ['user1']]];
-        yield 'a product deleted in the admin' => [static function (World $w): array {
-            $GLOBALS['current_screen'] = new class {
-                public function in_admin(): bool // phpcs:ignore PSR1.Methods.CamelCapsMethodName -- WordPress' name
-                {
-                    return true;
-                }
-            };
-            wp_delete_post($w->ids['adult'], true);
-            unset($GLOBALS['current_screen']);
-            $ids = [];
-            foreach (['confirm', 'txn', 'next'] as $name) {
-                foreach (range(1, 10) as $n) {
-                    $ids[] = $w->ids["$name$n"];
-                }
-            }
-            return ['transactions' => $ids];
-        }, ['products' => ['adult']]];
-    }
-
-    /**
-     * @dataProvider operations
-     * @param callable(World): array<string, int[]> $operation
+     * @dataProvider MemberIntel\Tests\Operations::all
+     * @param callable(World, int): array<string, int[]> $operation
      * @param array<string, string[]> $gone
      */
     public function testAnOperationIsToldByTheSweep(callable $operation, array $gone = []): void
     {
         global $wpdb;
         $since = $this->upToDate();
-        $changed = $operation($this->world);
+        $changed = $operation($this->world, 1);
         $wpdb->query("DELETE FROM {$wpdb->prefix}mi_dirty");
-        $this->assertTold($changed, $gone, $this->client->changes($since));
+        $this->assertTold($changed, Operations::gone($this->world, 1, $gone), $this->client->changes($since));
     }
 
     /**
-     * @dataProvider operations
-     * @param callable(World): array<string, int[]> $operation
+     * @dataProvider MemberIntel\Tests\Operations::all
+     * @param callable(World, int): array<string, int[]> $operation
      * @param array<string, string[]> $gone
      */
     public function testAnOperationIsToldByItsMarksAlone(callable $operation, array $gone = []): void
     {
         $since = $this->upToDate();
         $capture = new Visit();
-        $changed = $operation($this->world);
+        $changed = $operation($this->world, 1);
         $capture->end();
+        $gone = Operations::gone($this->world, 1, $gone);
         $this->assertTold($changed, $gone, $this->client->changes($since, 1000, false));
     }
 
@@ -210,7 +86,7 @@ final class ChangesTest extends SiteTestCase
         $this->assertTold(
             ['transactions' => [$ids['txn1'], $ids['txn3']], 'rules' => [$ids['rule']], 'members' => [$ids['user4']],
                 'products' => [$ids['life']]],
-            ['transactions' => ['txn2']],
+            ['transactions' => [$ids['txn2']]],
             $this->client->changes($since)
         );
     }
@@ -276,7 +152,7 @@ final class ChangesTest extends SiteTestCase
 
     /**
      * @param array<string, int[]> $changed
-     * @param array<string, string[]> $gone names in the world
+     * @param array<string, int[]> $gone
      * @param array<string, mixed> $told
      */
     private function assertTold(array $changed, array $gone, array $told): void
@@ -288,10 +164,7 @@ final class ChangesTest extends SiteTestCase
                 $this->assertSame($now[$id], $row);
             }
         }
-        foreach ($gone as $entity => $names) {
-            $ids = array_map(function (string $name): int {
-                return $this->world->ids[$name];
-            }, $names);
+        foreach ($gone as $entity => $ids) {
             $this->assertSame([], array_diff($ids, $told['deleted'][$entity] ?? []), "$entity that are not told as gone");
         }
     }
