@@ -345,6 +345,36 @@ CREATE INDEX members_sort ON public.members USING btree (tenant_id, sort_name, i
 CREATE INDEX members_status ON public.members USING btree (tenant_id, membership_status, sort_name, id);
 CREATE INDEX members_status_until ON public.members USING btree (tenant_id, status_until) WHERE (status_until IS NOT NULL);
 
+CREATE TABLE orders (
+    tenant_id uuid NOT NULL,
+    source_platform text NOT NULL,
+    source_account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    source_id text NOT NULL,
+    source_api_version text NOT NULL DEFAULT ''::text,
+    raw jsonb,
+    observed_at timestamp with time zone NOT NULL,
+    observed_until timestamp with time zone NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_verified_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    synced_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_event_id text,
+    deleted_at timestamp with time zone,
+    delete_reason text,
+    member_source_id text,
+    transaction_source_id text,
+    foreign_id text,
+    status text,
+    native_status text,
+    PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
+    CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
+    CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text]))),
+    CHECK ((status = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text])))
+);
+CREATE INDEX orders_foreign ON public.orders USING btree (tenant_id, foreign_id) WHERE (foreign_id IS NOT NULL);
+
 CREATE TABLE payment_allocations (
     tenant_id uuid NOT NULL,
     source_platform text NOT NULL,
@@ -531,6 +561,7 @@ CREATE TABLE sites (
     timezone text,
     currency text,
     platform_version text,
+    base_url text,
     PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
     CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
     CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text])))
@@ -668,6 +699,10 @@ CREATE TABLE subscriptions (
     metadata jsonb NOT NULL DEFAULT '{}'::jsonb,
     access_derived boolean NOT NULL DEFAULT false,
     foreign_id text,
+    gateway text,
+    test boolean,
+    told_status text,
+    status_until timestamp with time zone,
     PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
     CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
     CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text]))),
@@ -675,6 +710,7 @@ CREATE TABLE subscriptions (
 );
 CREATE INDEX subscriptions_foreign ON public.subscriptions USING btree (tenant_id, foreign_id) WHERE (foreign_id IS NOT NULL);
 CREATE INDEX subscriptions_member ON public.subscriptions USING btree (tenant_id, member_source_id);
+CREATE INDEX subscriptions_status_until ON public.subscriptions USING btree (tenant_id, status_until) WHERE (status_until IS NOT NULL);
 
 CREATE TABLE switch (
     name text NOT NULL,
@@ -820,17 +856,31 @@ CREATE TABLE transactions (
     access_until timestamp with time zone,
     lifetime boolean NOT NULL DEFAULT false,
     links_told boolean NOT NULL DEFAULT false,
+    gateway text,
+    test boolean,
+    order_source_id text,
+    origin_id text,
+    origin_site text,
+    origin_platform text,
+    event_platform text,
+    event_account_id text,
+    event_source_id text,
+    event_evidence text,
     PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id, kind),
     CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
     CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text]))),
+    CHECK ((event_evidence = ANY (ARRAY['id'::text, 'metadata'::text]))),
     CHECK ((kind = ANY (ARRAY['payment'::text, 'refund'::text, 'dispute'::text, 'dispute_reversal'::text, 'fee'::text, 'adjustment'::text, 'grant'::text]))),
     CHECK ((status = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text, 'canceled'::text, 'open'::text, 'won'::text, 'lost'::text, 'warning'::text, 'closed'::text, 'prevented'::text])))
 );
-CREATE INDEX transactions_access ON public.transactions USING btree (tenant_id, subscription_source_id) WHERE gives_access;
+CREATE INDEX transactions_event ON public.transactions USING btree (tenant_id, event_source_id) WHERE (event_source_id IS NOT NULL);
 CREATE INDEX transactions_foreign ON public.transactions USING btree (tenant_id, foreign_id) WHERE (foreign_id IS NOT NULL);
 CREATE INDEX transactions_intent ON public.transactions USING btree (tenant_id, intent_source_id) WHERE (intent_source_id IS NOT NULL);
 CREATE INDEX transactions_invoice ON public.transactions USING btree (tenant_id, invoice_source_id) WHERE (invoice_source_id IS NOT NULL);
 CREATE INDEX transactions_member ON public.transactions USING btree (tenant_id, member_source_id, occurred_at);
+CREATE INDEX transactions_of_subscription ON public.transactions USING btree (tenant_id, subscription_source_id) WHERE (links_told AND (subscription_source_id IS NOT NULL));
+CREATE INDEX transactions_order ON public.transactions USING btree (tenant_id, order_source_id) WHERE (order_source_id IS NOT NULL);
+CREATE INDEX transactions_origin ON public.transactions USING btree (tenant_id, origin_id) WHERE (origin_id IS NOT NULL);
 CREATE INDEX transactions_parent ON public.transactions USING btree (tenant_id, parent_source_id) WHERE (parent_source_id IS NOT NULL);
 
 CREATE TABLE user_login (
@@ -871,6 +921,12 @@ CREATE INDEX webhook_quarantine_received ON public.webhook_quarantine USING btre
 
 CREATE VIEW account_rows WITH (security_invoker=true) AS -- tenant_id uuid, source_platform text, source_account_id text, livemode boolean, table_name text, variant text, source_id text, source_created_at timestamp with time zone, deleted_at timestamp with time zone
 
+CREATE VIEW billed_subscriptions WITH (security_invoker=true) AS -- tenant_id uuid, source_platform text, source_account_id text, livemode boolean, source_id text, source_api_version text, raw jsonb, observed_at timestamp with time zone, observed_until timestamp with time zone, source_created_at timestamp with time zone, source_updated_at timestamp with time zone, first_seen_at timestamp with time zone, last_verified_at timestamp with time zone, synced_at timestamp with time zone, last_event_id text, deleted_at timestamp with time zone, delete_reason text, member_source_id text, plan_source_id text, product_source_id text, status text, native_status text, currency text, current_period_start timestamp with time zone, current_period_end timestamp with time zone, started_at timestamp with time zone, cancel_at timestamp with time zone, cancel_at_period_end boolean, canceled_at timestamp with time zone, ended_at timestamp with time zone, trial_start timestamp with time zone, trial_end timestamp with time zone, access_until timestamp with time zone, collection_paused boolean, items_digest text, metadata jsonb, access_derived boolean, foreign_id text, gateway text, test boolean, told_status text, status_until timestamp with time zone
+
+CREATE VIEW economic_event WITH (security_invoker=true) AS -- tenant_id uuid, source_platform text, source_account_id text, livemode boolean, source_id text, kind text, member_source_id text, subscription_source_id text, invoice_source_id text, parent_source_id text, amount_minor bigint, currency text, status text, occurred_at timestamp with time zone, told_by jsonb
+
+CREATE VIEW economic_event_candidates WITH (security_invoker=true) AS -- tenant_id uuid, livemode boolean, email text, amount_minor bigint, currency text, source_platform text, source_account_id text, source_id text, occurred_at timestamp with time zone, other_platform text, other_account_id text, other_id text, other_occurred_at timestamp with time zone
+
 CREATE VIEW payments WITH (security_invoker=true) AS -- tenant_id uuid, source_id text, member_source_id text, subscription_source_id text, invoice_source_id text, amount_minor bigint, currency text, status text, paid_at timestamp with time zone
 
 CREATE VIEW person_candidates WITH (security_invoker=true) AS -- tenant_id uuid, email text, source_platform text, source_account_id text, source_id text, other_platform text, other_account_id text, other_id text
@@ -896,6 +952,7 @@ ALTER TABLE customer_brain.site_profile ENABLE ROW LEVEL SECURITY; ALTER TABLE c
 ALTER TABLE invoices ENABLE ROW LEVEL SECURITY; ALTER TABLE invoices ENABLE ROW LEVEL SECURITY;
 ALTER TABLE member_clock ENABLE ROW LEVEL SECURITY; ALTER TABLE member_clock ENABLE ROW LEVEL SECURITY;
 ALTER TABLE members ENABLE ROW LEVEL SECURITY; ALTER TABLE members ENABLE ROW LEVEL SECURITY;
+ALTER TABLE orders ENABLE ROW LEVEL SECURITY; ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
 ALTER TABLE payment_allocations ENABLE ROW LEVEL SECURITY; ALTER TABLE payment_allocations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE payment_intents ENABLE ROW LEVEL SECURITY; ALTER TABLE payment_intents ENABLE ROW LEVEL SECURITY;
 ALTER TABLE plans ENABLE ROW LEVEL SECURITY; ALTER TABLE plans ENABLE ROW LEVEL SECURITY;
@@ -963,6 +1020,9 @@ CREATE POLICY owner ON members FOR ALL TO memberintel_owner USING true WITH CHEC
 CREATE POLICY reader ON members FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
 CREATE POLICY search ON members FOR SELECT TO memberintel_search USING true;
 CREATE POLICY tenant ON members FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON orders FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON orders FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
+CREATE POLICY tenant ON orders FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON payment_allocations FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY reader ON payment_allocations FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
 CREATE POLICY tenant ON payment_allocations FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
@@ -1033,6 +1093,8 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON alert_quiet TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON attempt_rate TO memberintel_service;
 GRANT INSERT, SELECT ON audit_event TO memberintel_app;
 GRANT INSERT, SELECT ON audit_event TO memberintel_operator;
+GRANT SELECT ON billed_subscriptions TO memberintel_app;
+GRANT SELECT ON billed_subscriptions TO memberintel_reader;
 GRANT INSERT, SELECT ON connect_code TO memberintel_app;
 GRANT DELETE, SELECT, UPDATE (spent_at) ON connect_code TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connected_home TO memberintel_app;
@@ -1047,6 +1109,10 @@ GRANT INSERT, SELECT, UPDATE ON content_rules TO memberintel_app;
 GRANT SELECT ON content_rules TO memberintel_reader;
 GRANT INSERT, SELECT ON customer_brain.site_profile TO memberintel_app;
 GRANT SELECT ON customer_brain.site_profile TO memberintel_reader;
+GRANT SELECT ON economic_event TO memberintel_app;
+GRANT SELECT ON economic_event TO memberintel_reader;
+GRANT SELECT ON economic_event_candidates TO memberintel_app;
+GRANT SELECT ON economic_event_candidates TO memberintel_reader;
 GRANT INSERT, SELECT, UPDATE ON invoices TO memberintel_app;
 GRANT SELECT ON invoices TO memberintel_reader;
 GRANT DELETE, INSERT, SELECT, UPDATE ON member_clock TO memberintel_app;
@@ -1054,6 +1120,8 @@ GRANT SELECT ON member_clock TO memberintel_service;
 GRANT INSERT, SELECT, UPDATE ON members TO memberintel_app;
 GRANT SELECT ON members TO memberintel_reader;
 GRANT SELECT ON members TO memberintel_search;
+GRANT INSERT, SELECT, UPDATE ON orders TO memberintel_app;
+GRANT SELECT ON orders TO memberintel_reader;
 GRANT INSERT, SELECT, UPDATE ON payment_allocations TO memberintel_app;
 GRANT SELECT ON payment_allocations TO memberintel_reader;
 GRANT INSERT, SELECT, UPDATE ON payment_intents TO memberintel_app;

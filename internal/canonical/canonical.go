@@ -63,6 +63,7 @@ type Batch struct {
 	Transactions   []Transaction
 	Allocations    []PaymentAllocation
 	PaymentIntents []PaymentIntent
+	Orders         []Order
 	Rules          []Rule
 	Sites          []Site
 }
@@ -70,7 +71,7 @@ type Batch struct {
 // Len counts the records, a subscription's items not apart.
 func (b *Batch) Len() int {
 	return len(b.Members) + len(b.Plans) + len(b.Subscriptions) + len(b.Invoices) + len(b.Transactions) +
-		len(b.Allocations) + len(b.PaymentIntents) + len(b.Rules) + len(b.Sites)
+		len(b.Allocations) + len(b.PaymentIntents) + len(b.Orders) + len(b.Rules) + len(b.Sites)
 }
 
 // Append adds the records of other, which must be of the same source.
@@ -82,6 +83,7 @@ func (b *Batch) Append(other *Batch) {
 	b.Transactions = append(b.Transactions, other.Transactions...)
 	b.Allocations = append(b.Allocations, other.Allocations...)
 	b.PaymentIntents = append(b.PaymentIntents, other.PaymentIntents...)
+	b.Orders = append(b.Orders, other.Orders...)
 	b.Rules = append(b.Rules, other.Rules...)
 	b.Sites = append(b.Sites, other.Sites...)
 }

@@ -48,7 +48,7 @@ type Subscription struct {
 	MemberSourceID     *string
 	PlanSourceID       *string
 	ProductSourceID    *string
-	Status             string
+	Status             string // with AccessDerived what the source says, from which the row's own follows
 	NativeStatus       string
 	Currency           *string
 	CurrentPeriodStart *time.Time
@@ -64,6 +64,8 @@ type Subscription struct {
 	AccessDerived      bool // the source leaves it to the transactions: AccessUntil follows from those that give access
 	CollectionPaused   bool
 	ForeignID          *string // its id at the payment platform
+	Gateway            *string // which of the source's ways to pay
+	Test               *bool   // it is paid with no money; what was said first counts, nil says nothing
 	ItemsDigest        string
 	Metadata           []byte
 	Items              []SubscriptionItem
@@ -132,6 +134,12 @@ type Transaction struct {
 	SettlementSourceID   *string
 	PlanSourceID         *string // what it was paid for
 	ForeignID            *string // its id at the payment platform
+	OrderSourceID        *string // what it was bought with, where the payment platform may know that alone
+	Gateway              *string // which of the source's ways to pay
+	Test                 *bool   // no money moved; what was said first counts, nil says nothing
+	// OriginID is what the platform that had the payment made calls it, as the payment's metadata tell; OriginSite is
+	// that platform's address and OriginPlatform its name, nil where they are not told.
+	OriginID, OriginSite, OriginPlatform *string
 	// GivesAccess says that the member may come in for it: until AccessUntil, or for ever with Lifetime.
 	GivesAccess bool
 	AccessUntil *time.Time
@@ -150,6 +158,16 @@ type Transaction struct {
 	Reason                *string
 	Description           *string
 	Metadata              []byte
+}
+
+// Order is what was bought in one go. Several transactions may share one, and then it bears their payment's id.
+type Order struct {
+	Head
+	MemberSourceID      *string
+	TransactionSourceID *string // the first of its transactions
+	ForeignID           *string // its payment's id at the payment platform
+	Status              string  // pending, succeeded or failed
+	NativeStatus        string
 }
 
 // PaymentAllocation says how much of a payment went to an invoice.
@@ -196,4 +214,5 @@ type Rule struct {
 type Site struct {
 	Head
 	URL, Name, Description, Language, Timezone, Currency, PlatformVersion *string
+	BaseURL                                                               *string // where its software is, when that is not URL
 }

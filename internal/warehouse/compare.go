@@ -56,6 +56,7 @@ func (c *Comparison) Add(ctx context.Context, b *canonical.Batch) error {
 		spool(&m, &c.w.paymentIntents, b.PaymentIntents)
 		spool(&m, &c.w.transactions, b.Transactions)
 		spool(&m, &c.w.allocations, b.Allocations)
+		spool(&m, &c.w.orders, b.Orders)
 		spool(&m, &c.w.rules, b.Rules)
 		spool(&m, &c.w.sites, b.Sites)
 		return m.err
@@ -125,7 +126,7 @@ func (c *Comparison) Suspects(ctx context.Context, after Suspect, limit int) ([]
 
 // ComparedTables lists the tables of a comparison in the order in which they are told.
 func ComparedTables() []string {
-	return []string{"members", "plans", "subscriptions", "subscription_items", "invoices", "transactions", "payment_allocations", "payment_intents", "content_rules", "sites"}
+	return []string{"members", "plans", "subscriptions", "subscription_items", "invoices", "transactions", "payment_allocations", "payment_intents", "orders", "content_rules", "sites"}
 }
 
 func (w *Warehouse) compareSQL(table string) (string, error) {
@@ -146,6 +147,8 @@ func (w *Warehouse) compareSQL(table string) (string, error) {
 		return w.transactions.sql.compare, nil
 	case "payment_allocations":
 		return w.allocations.sql.compare, nil
+	case "orders":
+		return w.orders.sql.compare, nil
 	case "content_rules":
 		return w.rules.sql.compare, nil
 	case "sites":
@@ -182,6 +185,7 @@ func (w *Warehouse) Examine(ctx context.Context, session *postgres.Session, b *c
 		examine(&m, &w.paymentIntents, b.PaymentIntents, out)
 		examine(&m, &w.transactions, b.Transactions, out)
 		examine(&m, &w.allocations, b.Allocations, out)
+		examine(&m, &w.orders, b.Orders, out)
 		examine(&m, &w.rules, b.Rules, out)
 		examine(&m, &w.sites, b.Sites, out)
 		return m.err
@@ -242,6 +246,9 @@ func differing[T any](t *table[T], id string, fields []string, source, ours exac
 
 // leftOut reports whether the source is silent about the column.
 func (c column[T]) leftOut(source exact) bool {
+	if c.once {
+		return c.where.column == "" || source[c.where.column] == c.where.value
+	}
 	return c.sticky && source[c.name] == nil && (c.where.column == "" || source[c.where.column] == c.where.value)
 }
 

@@ -90,7 +90,10 @@ func contendedBy(b *canonical.Batch) []string {
 	}
 	for i := range b.Transactions {
 		t := &b.Transactions[i]
-		add(&t.SourceID, t.ParentSourceID, t.IntentSourceID, t.InvoiceSourceID)
+		add(&t.SourceID, t.ParentSourceID, t.IntentSourceID, t.InvoiceSourceID, t.ForeignID, t.OriginID)
+	}
+	for i := range b.Orders {
+		add(b.Orders[i].ForeignID)
 	}
 	for i := range b.Allocations {
 		a := &b.Allocations[i]
@@ -178,17 +181,32 @@ func (w *Warehouse) DeriveAll(ctx context.Context, tx *postgres.TenantTx, src ca
 		return fmt.Errorf("warehouse: derive: %w", err)
 	}
 	ids := append(identityOf(tx.Tenant, src), []string(nil))
-	for _, sql := range []string{deriveLinksSQL, deriveParentsSQL, deriveAccessSQL, deriveMembersSQL} {
-		// Planned anew, for the sizes that the tables have by now.
-		if _, err := tx.Exec(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, ids...)...); err != nil {
+	// Planned anew, for the sizes that the tables have by now.
+	args := append([]any{pgx.QueryExecModeDescribeExec}, ids...)
+	var changed []turned
+	for _, sql := range []string{deriveLinksSQL, deriveParentsSQL, deriveAccessSQL + turnedSQL, deriveMembersSQL} {
+		rows, err := tx.Query(ctx, sql, args...)
+		if err == nil && sql == deriveAccessSQL+turnedSQL {
+			changed, err = pgx.CollectRows(rows, pgx.RowToStructByPos[turned])
+		} else if err == nil {
+			rows.Close()
+			err = rows.Err()
+		}
+		if err != nil {
 			return fmt.Errorf("warehouse: derive: %w", err)
 		}
 	}
 	if _, err := tx.Exec(ctx, `SET LOCAL enable_nestloop = on`); err != nil {
 		return fmt.Errorf("warehouse: derive: %w", err)
 	}
+	if ids := turnedIDs(changed); len(ids) > 0 {
+		tx.Queue(itemHistoryNow(), append(identityOf(tx.Tenant, src), ids)...)
+	}
 	windClock(tx)
-	return tx.Flush(ctx)
+	if err := tx.Flush(ctx); err != nil {
+		return err
+	}
+	return deriveAllEvents(ctx, tx, src.Livemode)
 }
 
 // UnknownMembers finds, with the transaction's next round trip, those of ids, or with nil those that any record
@@ -267,11 +285,48 @@ func (m *merging) formerMembers(b *canonical.Batch) {
 	})
 }
 
-// deriveAccess fills until when the members' subscriptions give access.
+// deriveAccess fills until when the members' subscriptions give access, and their status.
 func (m *merging) deriveAccess(members []string) {
-	if m.err == nil {
-		m.tx.Queue(narrowed(deriveAccessSQL), append(m.ids[:4:4], members)...)
+	var changed []turned
+	m.query("subscriptions", narrowed(deriveAccessSQL)+turnedSQL, append(m.ids[:4:4], members), func(rows pgx.Rows) (err error) {
+		changed, err = pgx.CollectRows(rows, pgx.RowToStructByPos[turned])
+		return err
+	})
+	m.then(func() {
+		if ids := turnedIDs(changed); len(ids) > 0 {
+			m.tx.Queue(itemHistoryNow(), append(m.ids[:4:4], ids)...)
+		}
+		if slices.ContainsFunc(changed, func(t turned) bool { return t.Timed }) {
+			windClock(m.tx)
+		}
+	})
+}
+
+// turned is a subscription of which something derived has changed.
+type turned struct {
+	ID     string
+	Status bool // its status has
+	Timed  bool // it will by the clock
+}
+
+// turnedSQL makes derive_access.sql tell what it wrote.
+const turnedSQL = `
+RETURNING t.source_id, t.status IS DISTINCT FROM d.was, t.status_until IS NOT NULL`
+
+// itemHistoryNow is item_history.sql for a status that was derived: it changes by the warehouse's clock.
+func itemHistoryNow() string {
+	return strings.Replace(itemHistorySQL, "s.observed_at", "greatest(s.observed_at, memberintel_now()) AS observed_at", 1)
+}
+
+// turnedIDs are the subscriptions with another status.
+func turnedIDs(all []turned) []string {
+	var ids []string
+	for _, t := range all {
+		if t.Status {
+			ids = append(ids, t.ID)
+		}
 	}
+	return ids
 }
 
 // deriveMembers fills the status, plan and dates of the members.

@@ -1,6 +1,6 @@
 -- Status, plan and dates of the members $5 (NULL: all). The status is what the tombstone says, else what the
--- club wrote in the member's metadata. Where transactions give access, it is active while one does, and then that of
--- a subscription that was ended or held, or expired; status_until is when that comes. A subscription that leaves
+-- club wrote in the member's metadata. Where transactions give access, it is active while one does, in trial or past due
+-- with the subscription that it comes of, and then that of a subscription that was ended or held, or expired; status_until is when that comes. A subscription that leaves
 -- access to transactions makes nobody active without one. Elsewhere it is that of the best subscription, else none.
 UPDATE members m
    SET membership_status = d.membership_status, plan_source_id = d.plan_source_id, access_until = d.access_until,
@@ -10,7 +10,7 @@ UPDATE members m
            CASE WHEN m.deleted_at IS NOT NULL THEN 'deleted'
                 ELSE left(coalesce(nullif(m.metadata ->> 'membership_status', ''),
                      CASE WHEN t.known AND (t.lifetime OR t.until > memberintel_now())
-                          THEN CASE WHEN best.status = 'trialing' THEN 'trialing' ELSE 'active' END
+                          THEN CASE WHEN best.status = 'trialing' OR best.status = 'past_due' AND NOT t.lifetime AND t.until <= best.access_until THEN best.status ELSE 'active' END
                           WHEN t.known OR best.access_derived AND best.status IN ('active', 'trialing')
                           THEN CASE WHEN best.status IN ('canceled', 'paused', 'past_due') THEN best.status ELSE 'expired' END
                      END, best.status, 'none'), 64)

@@ -25,7 +25,7 @@ func derivations() []derivation {
 	return []derivation{
 		{"transactions", deriveLinksSQL, links},
 		{"transactions", deriveParentsSQL, "member_source_id, " + links},
-		{"subscriptions", deriveAccessSQL, "access_until"},
+		{"subscriptions", deriveAccessSQL, "access_until, status, status_until"},
 		{"members", deriveMembersSQL, "membership_status, plan_source_id, access_until, lifetime, status_until, last_activity_at"},
 	}
 }

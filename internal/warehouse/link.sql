@@ -1,5 +1,5 @@
 -- One person_id for the members of the tenant $1 whom ids prove to be one: a member who bears the id that another
--- platform gave to a member, or has a subscription or a payment of that one. It is made of the least of the members'
+-- platform gave to a member, or has a subscription of that one or tells of a payment of its. It is made of the least of the members'
 -- names, so that it comes out the same whenever it is made. An id that more than twenty members bear proves nothing.
 WITH RECURSIVE person AS (
     SELECT concat_ws('|', source_platform, source_account_id, livemode, source_id) AS node, source_platform, source_account_id, livemode, source_id, foreign_ids
@@ -10,12 +10,12 @@ WITH RECURSIVE person AS (
     SELECT m.node, m.source_platform, m.livemode, s.foreign_id AS id
       FROM subscriptions s
       JOIN person m ON (m.source_platform, m.source_account_id, m.livemode, m.source_id) = (s.source_platform, s.source_account_id, s.livemode, s.member_source_id)
-     WHERE s.tenant_id = $1 AND s.foreign_id IS NOT NULL AND s.deleted_at IS NULL
+     WHERE s.tenant_id = $1 AND s.foreign_id IS NOT NULL AND s.deleted_at IS NULL AND s.test IS NOT TRUE
 ), paid AS (
-    SELECT DISTINCT m.node, m.source_platform, m.livemode, t.foreign_id AS id
+    SELECT DISTINCT m.node, m.livemode, t.event_platform, t.event_account_id, t.event_source_id
       FROM transactions t
       JOIN person m ON (m.source_platform, m.source_account_id, m.livemode, m.source_id) = (t.source_platform, t.source_account_id, t.livemode, t.member_source_id)
-     WHERE t.tenant_id = $1 AND t.kind = 'payment' AND t.foreign_id IS NOT NULL AND t.deleted_at IS NULL
+     WHERE t.tenant_id = $1 AND t.kind = 'payment' AND t.event_source_id IS NOT NULL AND t.deleted_at IS NULL
 ), evidence AS (
     SELECT b.node AS a, m.node AS b FROM bears b JOIN person m ON m.source_id = b.id AND m.livemode = b.livemode AND m.source_platform <> b.source_platform
     UNION
@@ -26,11 +26,10 @@ WITH RECURSIVE person AS (
     UNION
     SELECT b.node, m.node
       FROM paid b
-      JOIN (SELECT source_platform, source_account_id, livemode, member_source_id, source_id AS id FROM transactions WHERE tenant_id = $1 AND kind = 'payment'
+      JOIN (SELECT source_platform, source_account_id, livemode, member_source_id, source_id FROM transactions WHERE tenant_id = $1 AND kind = 'payment'
             UNION ALL
-            SELECT source_platform, source_account_id, livemode, member_source_id, intent_source_id FROM transactions
-             WHERE tenant_id = $1 AND kind = 'payment' AND intent_source_id IS NOT NULL) s
-        ON s.id = b.id AND s.livemode = b.livemode AND s.source_platform <> b.source_platform
+            SELECT source_platform, source_account_id, livemode, member_source_id, source_id FROM invoices WHERE tenant_id = $1) s
+        ON (s.source_platform, s.source_account_id, s.livemode, s.source_id) = (b.event_platform, b.event_account_id, b.livemode, b.event_source_id)
       JOIN person m ON (m.source_platform, m.source_account_id, m.livemode, m.source_id) = (s.source_platform, s.source_account_id, s.livemode, s.member_source_id)
 ), proof AS (
     SELECT a, b FROM (SELECT a, b, count(*) OVER (PARTITION BY b) AS bearers FROM evidence) e WHERE bearers <= 20

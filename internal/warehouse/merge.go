@@ -27,6 +27,7 @@ type Warehouse struct {
 	paymentIntents table[canonical.PaymentIntent]
 	transactions   table[canonical.Transaction]
 	allocations    table[canonical.PaymentAllocation]
+	orders         table[canonical.Order]
 	rules          table[canonical.Rule]
 	sites          table[canonical.Site]
 }
@@ -36,7 +37,7 @@ func New() *Warehouse {
 	return &Warehouse{
 		plans: plans(), members: members(), subscriptions: subscriptions(), items: subscriptionItems(),
 		invoices: invoices(), paymentIntents: paymentIntents(), transactions: transactions(), allocations: paymentAllocations(),
-		rules: contentRules(), sites: sites(),
+		orders: orders(), rules: contentRules(), sites: sites(),
 	}
 }
 
@@ -83,6 +84,7 @@ func (w *Warehouse) Apply(ctx context.Context, tx *postgres.TenantTx, b *canonic
 	merge(&m, &w.paymentIntents, b.PaymentIntents)
 	merge(&m, &w.transactions, b.Transactions)
 	merge(&m, &w.allocations, b.Allocations)
+	merge(&m, &w.orders, b.Orders)
 	merge(&m, &w.rules, b.Rules)
 	merge(&m, &w.sites, b.Sites)
 	// Last, because many batches show the same few prices: whoever comes second waits for these rows.
@@ -90,6 +92,7 @@ func (w *Warehouse) Apply(ctx context.Context, tx *postgres.TenantTx, b *canonic
 	if deriving == DeriveNow {
 		m.derive(b)
 	}
+	m.deriveEvents(b)
 	m.settle()
 	return m.result, m.err
 }

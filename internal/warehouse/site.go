@@ -11,6 +11,7 @@ func sites() table[canonical.Site] {
 		text("language", func(v *s) *string { return v.Language }),
 		text("timezone", func(v *s) *string { return v.Timezone }),
 		text("currency", func(v *s) *string { return v.Currency }),
+		text("base_url", func(v *s) *string { return v.BaseURL }),
 		text("platform_version", func(v *s) *string { return v.PlatformVersion }),
 	}})
 }

@@ -44,6 +44,7 @@ func Living(b *canonical.Batch) []Ref {
 	refs = addLiving(refs, "payment_intents", b.PaymentIntents, func(r *canonical.PaymentIntent) *canonical.Head { return &r.Head })
 	refs = addLiving(refs, "transactions", b.Transactions, func(r *canonical.Transaction) *canonical.Head { return &r.Head })
 	refs = addLiving(refs, "payment_allocations", b.Allocations, func(r *canonical.PaymentAllocation) *canonical.Head { return &r.Head })
+	refs = addLiving(refs, "orders", b.Orders, func(r *canonical.Order) *canonical.Head { return &r.Head })
 	refs = addLiving(refs, "content_rules", b.Rules, func(r *canonical.Rule) *canonical.Head { return &r.Head })
 	return addLiving(refs, "sites", b.Sites, func(r *canonical.Site) *canonical.Head { return &r.Head })
 }

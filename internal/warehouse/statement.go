@@ -35,7 +35,7 @@ func generate[T any](t table[T], all []column[T]) statements {
 		g.types = append(g.types, c.typ)
 	}
 	for _, c := range t.columns {
-		g.mapped = append(g.mapped, mappedColumn{c.name, c.sticky, c.keeper, c.where, c.ours})
+		g.mapped = append(g.mapped, mappedColumn{c.name, c.sticky, c.once, c.keeper, c.where, c.ours})
 	}
 	filling := g
 	if t.fill.from != "" {
@@ -52,6 +52,7 @@ func generate[T any](t table[T], all []column[T]) statements {
 type mappedColumn struct {
 	name   string
 	sticky bool
+	once   bool
 	keeper string
 	where  condition
 	ours   bool
@@ -72,6 +73,11 @@ func (c mappedColumn) effective(in string) string {
 	switch {
 	case !c.sticky:
 		return in + "." + c.name
+	case c.once && c.keeper == "":
+		return fmt.Sprintf("coalesce(t.%s, %s.%s)", c.name, in, c.name)
+	case c.once:
+		return fmt.Sprintf("CASE WHEN %s AND t.%s IS NOT DISTINCT FROM %s.%s THEN coalesce(t.%s, %s.%s) ELSE %s.%s END",
+			c.where.of(in), c.keeper, in, c.keeper, c.name, in, c.name, in, c.name)
 	case c.where.column != "":
 		return fmt.Sprintf("CASE WHEN %s THEN coalesce(%s.%s, t.%s) ELSE %s.%s END", c.where.of(in), in, c.name, c.name, in, c.name)
 	case c.keeper == "":

@@ -23,7 +23,7 @@ func (g generator) hash(of string) string {
 func (g generator) sticky(of string) string {
 	var pairs []string
 	for _, c := range g.mapped {
-		if c.sticky && !c.ours {
+		if c.sticky && !c.once && !c.ours {
 			pairs = append(pairs, fmt.Sprintf("'%s', %s.%s", c.name, of, c.name))
 		}
 	}

@@ -12,7 +12,8 @@ func subscriptions() table[canonical.Subscription] {
 		text("member_source_id", func(r *s) *string { return r.MemberSourceID }),
 		text("plan_source_id", func(r *s) *string { return r.PlanSourceID }),
 		text("product_source_id", func(r *s) *string { return r.ProductSourceID }),
-		plain("status", func(r *s) string { return r.Status }),
+		plain("status", func(r *s) string { return r.Status }).settledWith("told_status", "access_derived"),
+		text("told_status", toldStatus),
 		plain("native_status", func(r *s) string { return r.NativeStatus }),
 		text("currency", func(r *s) *string { return r.Currency }),
 		moment("current_period_start", func(r *s) *time.Time { return r.CurrentPeriodStart }),
@@ -27,10 +28,20 @@ func subscriptions() table[canonical.Subscription] {
 		moment("access_until", func(r *s) *time.Time { return r.AccessUntil }).keptWhere("access_derived", true),
 		boolean("access_derived", func(r *s) bool { return r.AccessDerived }),
 		text("foreign_id", func(r *s) *string { return r.ForeignID }),
+		text("gateway", func(r *s) *string { return r.Gateway }),
+		flag("test", func(r *s) *bool { return r.Test }).settled(),
 		boolean("collection_paused", func(r *s) bool { return r.CollectionPaused }),
 		plain("items_digest", func(r *s) string { return r.ItemsDigest }),
 		metadata(func(r *s) []byte { return r.Metadata }),
 	}})
+}
+
+// toldStatus is the source's word where the row's status follows from it and from more.
+func toldStatus(s *canonical.Subscription) *string {
+	if !s.AccessDerived {
+		return nil
+	}
+	return emptyAsNil(&s.Status)
 }
 
 // itemRecord is an item with the observation of the subscription that it came in.

@@ -24,8 +24,8 @@ type StatusCount struct {
 // Summary is what a page says about a tenant at a glance. Its lists are never nil.
 type Summary struct {
 	Members       []StatusCount // by status, tombstoned ones as deleted; whom several platforms know counts once
-	Subscriptions int64
-	MRR           []Money // a month, of active and past due subscriptions
+	Subscriptions int64         // each once, those of test gateways left out
+	MRR           []Money       // a month, of active and past due subscriptions
 }
 
 // Summarise counts what the tenant has.
@@ -37,15 +37,17 @@ func Summarise(ctx context.Context, tx *postgres.TenantTx) (s Summary, err error
 	if err != nil {
 		return s, fmt.Errorf("warehouse: count the members: %w", err)
 	}
-	err = tx.QueryRow(ctx, `SELECT count(*) FROM subscriptions WHERE tenant_id = $1 AND deleted_at IS NULL`, tx.Tenant).Scan(&s.Subscriptions)
+	err = tx.QueryRow(ctx, `SELECT count(*) FROM billed_subscriptions WHERE tenant_id = $1`, tx.Tenant).Scan(&s.Subscriptions)
 	if err != nil {
 		return s, fmt.Errorf("warehouse: count the subscriptions: %w", err)
 	}
 	rows, err = tx.Query(ctx, `
-		SELECT currency, round(sum(mrr_minor))::bigint
-		  FROM subscription_item_history
-		 WHERE tenant_id = $1 AND valid_to IS NULL AND status IN ('active', 'past_due') AND currency IS NOT NULL
-		 GROUP BY 1 HAVING sum(mrr_minor) IS NOT NULL ORDER BY 2 DESC, 1`, tx.Tenant)
+		SELECT h.currency, round(sum(h.mrr_minor))::bigint
+		  FROM subscription_item_history h
+		  JOIN billed_subscriptions s USING (tenant_id, source_platform, source_account_id, livemode)
+		 WHERE h.tenant_id = $1 AND s.source_id = h.subscription_source_id
+		   AND h.valid_to IS NULL AND h.status IN ('active', 'past_due') AND h.currency IS NOT NULL
+		 GROUP BY 1 HAVING sum(h.mrr_minor) IS NOT NULL ORDER BY 2 DESC, 1`, tx.Tenant)
 	if err == nil {
 		s.MRR, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Money])
 	}

@@ -45,6 +45,8 @@ func (w *Warehouse) unseenSQL(table string) (string, error) {
 		return w.paymentIntents.sql.sweep, nil
 	case "transactions":
 		return w.transactions.sql.sweep, nil
+	case "orders":
+		return w.orders.sql.sweep, nil
 	case "content_rules":
 		return w.rules.sql.sweep, nil
 	}

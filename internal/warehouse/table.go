@@ -38,6 +38,7 @@ type column[T any] struct {
 	sticky bool
 	keeper string
 	where  condition // sticky in the rows where that holds, in all when it is empty
+	once   bool      // what was said first stays, with a keeper as long as that is the same, where the condition holds
 	ours   bool      // says what is known here, and nothing about the source: not compared with it
 }
 
@@ -80,6 +81,10 @@ func boolean[T any](name string, get func(*T) bool) column[T] {
 	return column[T]{name: name, typ: "boolean", value: func(r *T) any { b := get(r); return &b }}
 }
 
+func flag[T any](name string, get func(*T) *bool) column[T] {
+	return column[T]{name: name, typ: "boolean", value: func(r *T) any { return get(r) }}
+}
+
 func numeric[T any](name string, get func(*T) *string) column[T] {
 	return column[T]{name: name, typ: "numeric", value: func(r *T) any { return get(r) }}
 }
@@ -116,6 +121,19 @@ func (c column[T]) kept(keeper string) column[T] {
 // when it is that there is nothing.
 func (c column[T]) keptWhere(name string, value bool) column[T] {
 	c.sticky, c.where = true, condition{name, value}
+	return c
+}
+
+// settled makes a column keep what was said first.
+func (c column[T]) settled() column[T] {
+	c.sticky, c.once = true, true
+	return c
+}
+
+// settledWith makes a column keep what it has, which may have been derived since, in rows whose boolean column holds and as
+// long as the keeper stays the same.
+func (c column[T]) settledWith(keeper, where string) column[T] {
+	c.sticky, c.once, c.keeper, c.where = true, true, keeper, condition{where, true}
 	return c
 }
 

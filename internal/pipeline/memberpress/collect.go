@@ -21,6 +21,7 @@ type collector struct {
 	p          *Pipeline
 	c          connection.Connection
 	protocol   int
+	modes      gateways
 	batch      canonical.Batch
 	strange    []syncrun.Quarantined
 	understood []syncrun.Understood
@@ -29,6 +30,13 @@ type collector struct {
 
 func (p *Pipeline) collect(c connection.Connection, protocol int) *collector {
 	return &collector{p: p, c: c, protocol: protocol, batch: canonical.Batch{Source: source(c)}}
+}
+
+// collect gathers an answer of the site that the pass reads.
+func (s *pass) collect(protocol int) *collector {
+	d := s.p.collect(s.c, protocol)
+	d.modes = s.modes
+	return d
 }
 
 // unnamed begins the name in quarantine of a row that does not tell its id.
@@ -49,6 +57,7 @@ func (d *collector) row(entity string, raw json.RawMessage, at canonical.Observa
 		})
 		return
 	}
+	d.modes.mark(&mapped)
 	if mapped.Len() > 0 {
 		d.batch.Append(&mapped)
 		d.understood = append(d.understood, syncrun.Understood{Stream: entity, SourceID: firstID(&mapped), Settles: at.Until})
@@ -66,6 +75,8 @@ func firstID(b *canonical.Batch) string {
 		return b.Subscriptions[0].SourceID
 	case len(b.Plans) > 0:
 		return b.Plans[0].SourceID
+	case len(b.Orders) > 0:
+		return b.Orders[0].SourceID
 	case len(b.Rules) > 0:
 		return b.Rules[0].SourceID
 	default:
@@ -162,9 +173,12 @@ func (d *collector) buryAbsent(ctx context.Context, gone map[string][]string, at
 
 // identifies reports whether a record bears an id of another platform, or is gone that may have borne one.
 func (d *collector) identifies() bool {
-	return slices.ContainsFunc(d.batch.Members, func(m canonical.Member) bool { return m.ForeignIDs != nil || m.Deleted != "" }) ||
+	return slices.ContainsFunc(d.batch.Orders, func(o canonical.Order) bool { return o.ForeignID != nil || o.Deleted != "" }) ||
+		slices.ContainsFunc(d.batch.Members, func(m canonical.Member) bool { return m.ForeignIDs != nil || m.Deleted != "" }) ||
 		slices.ContainsFunc(d.batch.Subscriptions, func(s canonical.Subscription) bool { return s.ForeignID != nil || s.Deleted != "" }) ||
-		slices.ContainsFunc(d.batch.Transactions, func(t canonical.Transaction) bool { return t.ForeignID != nil || t.Deleted != "" })
+		slices.ContainsFunc(d.batch.Transactions, func(t canonical.Transaction) bool {
+			return t.ForeignID != nil || t.OrderSourceID != nil || t.Deleted != ""
+		})
 }
 
 // work is what was gathered.

@@ -174,7 +174,7 @@ func (s *pass) readEntity(ctx context.Context, entity string, was syncrun.Saved,
 		if answer.More && answer.Next <= place.After {
 			return fmt.Errorf("memberpress: %s: the page after %d leads nowhere", entity, place.After)
 		}
-		d := s.p.collect(s.c, answer.Protocol)
+		d := s.collect(answer.Protocol)
 		at := s.clock.page(answer.ServerTime)
 		for _, row := range answer.Rows {
 			d.row(entity, row, at)
@@ -271,7 +271,7 @@ func (s *pass) sweepTable(
 			return err
 		}
 		after = ids[len(ids)-1]
-		d := s.p.collect(s.c, Protocol)
+		d := s.collect(Protocol)
 		for _, id := range ids {
 			if !spared[[2]string{stream.entity, id}] {
 				bury(&d.batch, stream.table, variant, id, at, canonical.DeletedBySweep)

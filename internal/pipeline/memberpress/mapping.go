@@ -11,7 +11,7 @@ import (
 
 // MappingVersion counts the changes of what the mapping makes of the same bytes. A higher one than that of the
 // rows stored calls for a full pass.
-const MappingVersion = 1
+const MappingVersion = 2
 
 // The entities that are mirrored. The others that a site has tell nothing that the canonical tables ask for.
 const (
@@ -20,6 +20,7 @@ const (
 	transactions  = "transactions"
 	products      = "products"
 	rules         = "rules"
+	orders        = "orders"
 	sites         = "sites" // not an entity of the protocol: the handshake
 )
 
@@ -77,6 +78,8 @@ func (m *mapper) v1() {
 		m.productV1()
 	case rules:
 		m.ruleV1()
+	case orders:
+		m.orderV1()
 	}
 }
 

@@ -44,14 +44,16 @@ type gatewayCustomerV1 struct {
 	Customer string  `json:"customer"`
 }
 
-// memberV1 maps a user of the site. Custom fields become the metadata, under their keys without MemberPress' prefix;
-// well-known ones become fields of their own as well.
+// memberV1 maps a user of the site. Custom fields become the metadata, under their keys without MemberPress' prefix, with
+// the user's roles beside them; well-known ones become fields of their own as well.
 func (m *mapper) memberV1() {
 	var u memberV1
 	if !m.decode(&u) {
 		return
 	}
 	custom := m.custom(u.Custom)
+	beside(custom, "roles", u.Roles)
+	beside(custom, "corporate_account_ids", u.CorporateAccountIDs)
 	metadata := m.told(custom)
 	text := func(key string) *string {
 		value, _ := custom[key].(string)
@@ -109,6 +111,14 @@ func (m *mapper) custom(fields map[string]json.RawMessage) map[string]any {
 		out[short] = value
 	}
 	return out
+}
+
+// beside adds what WordPress and MemberPress say to the fields of the site's own, unless it is nothing or one of those has
+// the name.
+func beside[T any](custom map[string]any, key string, values []T) {
+	if _, taken := custom[key]; !taken && len(values) > 0 {
+		custom[key] = values
+	}
 }
 
 // address is written with the names that the warehouse's other sources use.

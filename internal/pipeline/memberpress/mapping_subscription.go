@@ -51,7 +51,8 @@ func subscriptionStates() map[string]string {
 	return map[string]string{"pending": "pending", "active": "active", "suspended": "paused", "cancelled": "canceled"}
 }
 
-// subscriptionV1 maps a recurring agreement. It says nothing of access: that follows from its transactions.
+// subscriptionV1 maps a recurring agreement. It says nothing of access, and calls active what is in trial, past
+// due or expired: that follows from its transactions and the clock.
 func (m *mapper) subscriptionV1() {
 	var s subscriptionV1
 	if !m.decode(&s) {
@@ -75,14 +76,16 @@ func (m *mapper) subscriptionV1() {
 		AccessDerived:    true,
 		CollectionPaused: s.Status == "suspended",
 		ForeignID:        foreignID(s.SubscrID),
+		Gateway:          some(s.Gateway),
 		Metadata: m.told(map[string]any{
-			"gateway": s.Gateway, "subscr_id": s.SubscrID, "total_minor": total, "limit_cycles": s.LimitCycles, "limit_cycles_num": s.LimitCyclesNum,
+			"subscr_id": s.SubscrID, "total_minor": total, "limit_cycles": s.LimitCycles, "limit_cycles_num": s.LimitCyclesNum,
 		}),
 	}
 	if s.Status == "cancelled" {
 		sub.CanceledAt = s.StoppedAt.at()
 	}
-	if s.Trial && s.CreatedAt != nil && s.TrialDays > 0 {
+	// MemberPress also calls the rest of a plan that was changed a trial: the member has paid for that.
+	if s.Trial && !s.ProratedTrial && s.CreatedAt != nil && s.TrialDays > 0 {
 		end := s.CreatedAt.Add(time.Duration(s.TrialDays) * 24 * time.Hour)
 		sub.TrialStart, sub.TrialEnd = s.CreatedAt.at(), &end
 	}

@@ -47,12 +47,10 @@ type giftV1 struct {
 // transactionMeta is what a transaction says beside its columns.
 type transactionMeta struct {
 	Type               string  `json:"type"`
-	Gateway            string  `json:"gateway"`
 	TransNum           string  `json:"trans_num"`
 	NetMinor           int64   `json:"amount_minor"` // without the tax
 	TaxMinor           int64   `json:"tax_minor"`
 	CouponID           *int64  `json:"coupon_id,omitempty"`
-	OrderID            *int64  `json:"order_id,omitempty"`
 	CorporateAccountID *int64  `json:"corporate_account_id,omitempty"`
 	Gift               *giftV1 `json:"gift,omitempty"`
 }
@@ -63,6 +61,9 @@ const (
 	refund  = "refund"
 	grant   = "grant" // access without money
 )
+
+// freeGateway is that of what costs nothing: a gift that is claimed, a free membership.
+const freeGateway = "free"
 
 func transactionKinds() map[string]string {
 	return map[string]string{
@@ -77,7 +78,7 @@ func transactionStates() map[string]string {
 	}
 }
 
-// transactionV1 maps a transaction to the payment or the grant that it is, and a refunded one to its refund as well:
+// transactionV1 maps a transaction to the payment or the grant that it is, which it is too where nothing was to be paid, and a refunded one to its refund as well:
 // both count, and cancel out.
 func (m *mapper) transactionV1() {
 	var t transactionV1
@@ -95,6 +96,8 @@ func (m *mapper) transactionV1() {
 		ParentSourceID:       name(t.ParentTransactionID),
 		PlanSourceID:         name(t.ProductID),
 		ForeignID:            foreignID(t.TransNum),
+		OrderSourceID:        name(t.OrderID),
+		Gateway:              some(t.Gateway),
 		AmountMinor:          m.paid("total", t.Total, currency),
 		Currency:             currency,
 		Status:               m.oneOf("status", t.Status, transactionStates()),
@@ -102,9 +105,13 @@ func (m *mapper) transactionV1() {
 		OccurredAt:           t.CreatedAt.at(),
 		GivesAccess:          givesAccess(t),
 		Metadata: m.told(transactionMeta{
-			t.Type, t.Gateway, t.TransNum, m.money("amount", t.Amount, currency), m.money("tax_amount", t.TaxAmount, currency),
-			t.CouponID, t.OrderID, t.CorporateAccountID, t.Gift,
+			t.Type, t.TransNum, m.money("amount", t.Amount, currency), m.money("tax_amount", t.TaxAmount, currency),
+			t.CouponID, t.CorporateAccountID, t.Gift,
 		}),
+	}
+	if kind == payment && t.Gateway == freeGateway && record.AmountMinor == 0 {
+		kind = grant
+		record.Kind = grant
 	}
 	record.CreatedAt = t.CreatedAt.at()
 	switch {

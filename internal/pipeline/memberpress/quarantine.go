@@ -30,6 +30,14 @@ func (p *Pipeline) RereadQuarantine(ctx context.Context, c connection.Connection
 const rereadPage = 100
 
 func (p *Pipeline) reread(ctx context.Context, c connection.Connection, run *syncrun.Run) (tried, released int, err error) {
+	var modes gateways
+	err = p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
+		_, err := p.Ledger.Cursor(ctx, tx, c.ID, gatewayCursor, &modes)
+		return err
+	})
+	if err != nil {
+		return 0, 0, err
+	}
 	for after := int64(0); ; {
 		var held []syncrun.Held
 		err := p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) (err error) {
@@ -40,6 +48,7 @@ func (p *Pipeline) reread(ctx context.Context, c connection.Connection, run *syn
 			return tried, released, err
 		}
 		d := p.collect(c, Protocol)
+		d.modes = modes
 		for _, h := range held {
 			after = h.ID
 			tried++

@@ -15,6 +15,7 @@ func streams() []stream {
 	return []stream{
 		{products, "plans", []string{"product"}},
 		{rules, "content_rules", []string{""}},
+		{orders, "orders", []string{""}},
 		{subscriptions, "subscriptions", []string{""}},
 		{transactions, "transactions", []string{payment, refund, grant}},
 		{members, "members", []string{""}},
@@ -52,6 +53,8 @@ func bury(b *canonical.Batch, table, variant, id string, at canonical.Observatio
 		b.Subscriptions = append(b.Subscriptions, canonical.Subscription{Head: head})
 	case "transactions":
 		b.Transactions = append(b.Transactions, canonical.Transaction{Head: head, Kind: variant})
+	case "orders":
+		b.Orders = append(b.Orders, canonical.Order{Head: head})
 	case "content_rules":
 		b.Rules = append(b.Rules, canonical.Rule{Head: head})
 	}

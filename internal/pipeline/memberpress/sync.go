@@ -13,10 +13,12 @@ import (
 )
 
 const (
-	// These name what outlives runs: up to where changes were read, the last observation, and what the site ran.
+	// These name what outlives runs: up to where changes were read, the last observation, what the site ran, and which of
+	// its gateways were in test mode.
 	changesCursor = "changes"
 	clockCursor   = "clock"
 	siteCursor    = "site"
+	gatewayCursor = "gateways"
 	// busyWait is how long a sync waits for another to end or for a dead one's lease to run out.
 	busyWait = syncrun.LeaseTTL + 5*time.Second
 	// maxResyncs is how often one run begins anew because the site did.
@@ -82,6 +84,7 @@ type pass struct {
 	clock  stamper
 	timing timing
 	ties   int
+	modes  gateways // as the handshake told
 	// strangers: records came that may show who a member is elsewhere.
 	strangers bool
 }
@@ -145,6 +148,7 @@ func (s *pass) handshake(ctx context.Context) (h Handshake, err error) {
 	if err == nil && len(h.Warnings) > 0 {
 		s.p.Log.WarnContext(ctx, "the site warns", "warnings", h.Warnings)
 	}
+	s.modes = gatewaysOf(h)
 	return h, err
 }
 
@@ -176,7 +180,7 @@ func (s *pass) changes(
 		if err != nil {
 			return err
 		}
-		d := s.p.collect(s.c, answer.Protocol)
+		d := s.collect(answer.Protocol)
 		if err := d.changes(ctx, answer, s.clock.reading(answer.ServerTime)); err != nil {
 			return err
 		}
@@ -215,7 +219,7 @@ func (s *pass) commit(ctx context.Context, d *collector, work syncrun.Work, furt
 
 // commitSite writes what the handshake says of the site.
 func (s *pass) commitSite(ctx context.Context, h Handshake, deriving warehouse.Deriving) error {
-	d := s.p.collect(s.c, h.Protocol)
+	d := s.collect(h.Protocol)
 	site := siteOf(h, s.clock.reading(h.ServerTime))
 	d.batch.Append(&site)
 	work := d.work()
@@ -223,6 +227,9 @@ func (s *pass) commitSite(ctx context.Context, h Handshake, deriving warehouse.D
 	work.Checkpoints = []syncrun.Checkpoint{{Stream: sites, Position: h.Epoch, Done: true, Records: 1}}
 	ran := Description{PluginVersion: h.Site.PluginVersion, MemberPressVersion: h.Site.MemberPressVersion}
 	return s.commit(ctx, d, work, func(ctx context.Context, tx *postgres.TenantTx) error {
+		if err := s.p.Ledger.SetCursor(ctx, tx, s.c.ID, gatewayCursor, s.modes); err != nil {
+			return err
+		}
 		return s.p.Ledger.SetCursor(ctx, tx, s.c.ID, siteCursor, ran)
 	})
 }

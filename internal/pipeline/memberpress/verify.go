@@ -113,7 +113,7 @@ func (v *verification) spool(ctx context.Context, h Handshake, comparison *wareh
 			if err != nil {
 				return err
 			}
-			d := v.p.collect(v.c, answer.Protocol)
+			d := v.collect(answer.Protocol)
 			at := v.clock.page(answer.ServerTime)
 			for _, row := range answer.Rows {
 				d.row(entity, row, at)
@@ -223,7 +223,7 @@ func sortedUpTo(ids []int64, last int64) int {
 
 // judge holds the rows of a page against those of the warehouse, for the ids alone.
 func (v *verification) judge(ctx context.Context, session *postgres.Session, stream stream, answer Envelope, ids []int64) error {
-	d := v.p.collect(v.c, answer.Protocol)
+	d := v.collect(answer.Protocol)
 	at := v.clock.reading(answer.ServerTime)
 	names := make([]string, len(ids))
 	for i, id := range ids {

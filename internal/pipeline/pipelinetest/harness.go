@@ -52,7 +52,7 @@ type harness struct{ *Crasher }
 func canonical() []string {
 	return []string{
 		"members", "plans", "subscriptions", "subscription_items", "subscription_item_history", "invoices", "transactions",
-		"payment_allocations", "payment_intents", "content_rules", "sites",
+		"payment_allocations", "payment_intents", "orders", "content_rules", "sites",
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 
 // MappingVersion counts the changes of what the mapping makes of the same bytes. A higher one than that of the
 // rows stored calls for a full pass.
-const MappingVersion = 1
+const MappingVersion = 2
 
 // Envelope is what is known about an object beside its bytes.
 type Envelope struct {

@@ -1,6 +1,10 @@
 package stripe
 
-import "memberintel/internal/canonical"
+import (
+	"strings"
+
+	"memberintel/internal/canonical"
+)
 
 // charge maps a charge to a payment. Until it is captured, money is held and has not moved: the payment is
 // pending whatever the native status says. What is released is refunded by Stripe, so both rows cancel out.
@@ -26,8 +30,24 @@ func (m *mapper) charge(head canonical.Head) {
 	if native == "succeeded" && c.held(t.AmountMinor) {
 		t.Status = "pending"
 	}
+	t.OriginID, t.OriginSite, t.OriginPlatform = origin(c.child("metadata"))
 	m.settle(&t, 1)
 	m.out.Batch.Transactions = []canonical.Transaction{t}
+}
+
+// origin is what a program that had the charge made says in its metadata: what it calls the payment, and where and
+// what it is. MemberPress writes transaction_id, site_url, and platform as "MemberPress Connect acct_...". An id of
+// nobody is none.
+func origin(metadata *object) (id, site, platform *string) {
+	id, site, platform = metadata.text("transaction_id"), metadata.text("site_url"), metadata.text("platform")
+	if platform != nil {
+		name, _, _ := strings.Cut(strings.ToLower(*platform), " ")
+		platform = &name
+	}
+	if id == nil || site == nil && platform == nil {
+		return nil, nil, nil
+	}
+	return id, site, platform
 }
 
 // held reports whether a charge of the amount only reserves the money.

@@ -270,6 +270,18 @@ CREATE TABLE payment_intents (
 CREATE INDEX payment_intents_payment ON payment_intents (tenant_id, payment_source_id)
     WHERE payment_source_id IS NOT NULL;
 
+-- What was bought in one go: where several transactions share an order, the id of their payment stands on the order.
+CREATE TABLE orders (
+    LIKE record_head INCLUDING ALL,
+    member_source_id      text,
+    transaction_source_id text,  -- the first of its transactions
+    foreign_id            text,  -- its payment's id at the payment platform
+    status                text CHECK (status IN ('pending', 'succeeded', 'failed')),
+    native_status         text,
+    PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id)
+) WITH (fillfactor = 90);
+CREATE INDEX orders_foreign ON orders (tenant_id, foreign_id) WHERE foreign_id IS NOT NULL;
+
 -- What a plan opens on a site, and the site itself.
 CREATE TABLE content_rules (
     LIKE record_head INCLUDING ALL,

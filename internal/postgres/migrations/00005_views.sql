@@ -1,39 +1,6 @@
 -- +goose Up
 -- Every view runs with its reader's rights; a plain view would run with its owner's.
 
--- One row for each time money came in: a payment, or a paid invoice that no payment accounts for (paid
--- outside the source, or its payment has not arrived yet).
-CREATE VIEW payments WITH (security_invoker = true) AS
-SELECT t.tenant_id, t.source_id, t.member_source_id, t.subscription_source_id, t.invoice_source_id,
-       t.amount_minor, t.currency, t.status,
-       CASE WHEN t.status = 'succeeded' THEN t.occurred_at END AS paid_at
-  FROM transactions t
- WHERE t.kind = 'payment' AND t.deleted_at IS NULL
-UNION ALL
-SELECT i.tenant_id, i.source_id, i.member_source_id, i.subscription_source_id, i.source_id,
-       i.amount_paid_minor, i.currency, 'succeeded', coalesce(i.paid_at, i.observed_at)
-  FROM invoices i
- WHERE i.status = 'paid' AND i.amount_paid_minor > 0 AND i.deleted_at IS NULL
-   AND NOT EXISTS (
-       SELECT FROM transactions t
-        WHERE t.tenant_id = i.tenant_id AND t.source_platform = i.source_platform
-          AND t.kind = 'payment' AND t.status = 'succeeded' AND t.deleted_at IS NULL
-          AND t.invoice_source_id = i.source_id)
-   AND NOT EXISTS (
-       SELECT FROM transactions t
-        WHERE t.tenant_id = i.tenant_id AND t.source_platform = i.source_platform
-          AND t.kind = 'payment' AND t.status = 'succeeded' AND t.deleted_at IS NULL
-          AND t.intent_source_id = i.intent_source_id)
-   -- Until the invoice's payments have been listed, a payment of the same sum by the same member at
-   -- about the same time is taken to be its own: better one row for a moment than the money twice.
-   AND (coalesce(i.allocations_known, false) OR NOT EXISTS (
-       SELECT FROM transactions t
-        WHERE t.tenant_id = i.tenant_id AND t.source_platform = i.source_platform
-          AND t.kind = 'payment' AND t.status = 'succeeded' AND t.deleted_at IS NULL
-          AND t.invoice_source_id IS NULL AND t.member_source_id = i.member_source_id
-          AND t.amount_minor = i.amount_paid_minor AND t.currency = i.currency
-          AND t.occurred_at BETWEEN i.paid_at - interval '1 day' AND i.paid_at + interval '1 day'));
-
 -- How old the data is, from the ledger of runs alone. A live connection that nothing happens on is as
 -- fresh as its last pull: events that would have come are pulled then. The runs of a connection to an earlier
 -- account say nothing about the present one.
@@ -61,5 +28,6 @@ UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'invoi
 UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'transactions', kind, source_id, source_created_at, deleted_at FROM transactions
 UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'payment_allocations', '', source_id, source_created_at, deleted_at FROM payment_allocations
 UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'payment_intents', '', source_id, source_created_at, deleted_at FROM payment_intents
+UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'orders', '', source_id, source_created_at, deleted_at FROM orders
 UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'content_rules', '', source_id, source_created_at, deleted_at FROM content_rules
 UNION ALL SELECT tenant_id, source_platform, source_account_id, livemode, 'sites', '', source_id, source_created_at, deleted_at FROM sites;

@@ -10,7 +10,7 @@ BEGIN
         'sync_run', 'sync_checkpoint', 'sync_cursor', 'quarantine',
         'stripe_events_processed', 'stripe_refetch',
         'members', 'plans', 'subscriptions', 'subscription_items', 'subscription_item_history',
-        'invoices', 'transactions', 'payment_allocations', 'payment_intents', 'content_rules', 'sites',
+        'invoices', 'transactions', 'payment_allocations', 'payment_intents', 'orders', 'content_rules', 'sites',
         'customer_brain.site_profile']::regclass[]
     LOOP
         EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', t);
@@ -25,7 +25,7 @@ BEGIN
     -- What a tenant's reader sees: the canonical tables and the ledger of runs.
     FOREACH t IN ARRAY ARRAY[
         'sync_run', 'members', 'plans', 'subscriptions', 'subscription_items', 'subscription_item_history',
-        'invoices', 'transactions', 'payment_allocations', 'payment_intents', 'content_rules', 'sites',
+        'invoices', 'transactions', 'payment_allocations', 'payment_intents', 'orders', 'content_rules', 'sites',
         'customer_brain.site_profile']::regclass[]
     LOOP
         EXECUTE format($p$CREATE POLICY reader ON %s FOR SELECT TO memberintel_reader USING
@@ -36,7 +36,7 @@ BEGIN
     -- The canonical tables are written, never emptied: a deletion is a tombstone.
     FOREACH t IN ARRAY ARRAY[
         'members', 'plans', 'subscriptions', 'subscription_items', 'invoices', 'transactions',
-        'payment_allocations', 'payment_intents', 'content_rules', 'sites',
+        'payment_allocations', 'payment_intents', 'orders', 'content_rules', 'sites',
         'tenant', 'connection', 'sync_run', 'stripe_events_processed']::regclass[]
     LOOP
         EXECUTE format('GRANT SELECT, INSERT, UPDATE ON %s TO memberintel_app', t);
@@ -54,7 +54,7 @@ GRANT SELECT, INSERT, UPDATE (valid_to) ON subscription_item_history TO memberin
 GRANT SELECT ON tenant_reader, switch TO memberintel_app;
 GRANT UPDATE (sealed_password) ON tenant_reader TO memberintel_app; -- sealed anew when keys are rotated
 GRANT DELETE ON connection TO memberintel_app;                      -- a disconnected one makes room for another account
-GRANT SELECT ON payments, tenant_data_freshness TO memberintel_app, memberintel_reader;
+GRANT SELECT ON tenant_data_freshness TO memberintel_app, memberintel_reader;
 GRANT SELECT ON account_rows TO memberintel_app;
 
 -- A reader may look up its own line, and no other.
