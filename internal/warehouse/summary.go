@@ -24,8 +24,8 @@ type StatusCount struct {
 // Summary is what a page says about a tenant at a glance. Its lists are never nil.
 type Summary struct {
 	Members       []StatusCount // by status, tombstoned ones as deleted
-	Subscriptions int64   // each once, those of test gateways left out
-	MRR           []Money // a month, of active and past due subscriptions
+	Subscriptions int64         // each once, those of test gateways left out
+	MRR           []Money       // a month, of active and past due subscriptions
 }
 
 // Summarise counts what the tenant has.
