@@ -104,7 +104,7 @@ func (w *world) unharmed(id tenant.ID) {
 var canonicalTables = map[string]string{
 	"members": "name", "plans": "name", "subscriptions": "member_source_id", "subscription_items": "subscription_source_id",
 	"invoices": "number", "transactions": "description", "payment_allocations": "invoice_source_id",
-	"payment_intents": "description", "content_rules": "title", "sites": "name",
+	"payment_intents": "description", "orders": "member_source_id", "content_rules": "title", "sites": "name",
 }
 
 // fill puts one row of the tenant into every table. Both tenants have records of the same source ids, as

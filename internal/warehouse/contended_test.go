@@ -87,7 +87,9 @@ func TestRecordsThatComeAtOnceAreLinked(t *testing.T) {
 func (w *world) applySideBySide(first, second *canonical.Batch) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	first.Source = w.src
+	if first.Source == (canonical.Source{}) {
+		first.Source = w.src
+	}
 	done := make(chan error, 1)
 	err := w.db.TenantTx(ctx, w.tenant, func(tx *postgres.TenantTx) error {
 		if _, err := w.w.Apply(ctx, tx, first, warehouse.DeriveNow); err != nil {

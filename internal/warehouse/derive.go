@@ -247,6 +247,10 @@ func (m *merging) deriveLinks(b *canonical.Batch) {
 	var related []string
 	m.query("transactions", deriveRelatedSQL, append(m.ids[:4:4], transactions, invoices, allocations), func(rows pgx.Rows) (err error) {
 		related, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		others := slices.Index(related, "")
+		if m.several = others >= 0; m.several {
+			related = slices.Delete(related, others, others+1)
+		}
 		return err
 	})
 	m.then(func() {

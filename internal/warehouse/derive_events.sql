@@ -1,5 +1,6 @@
 -- Which record of another platform counts for the payments $5 (NULL: all), where one tells of the same money. The
--- platforms and accounts $6 and $7 are looked at. What counts is, in this order: the payment whose id the row or its
+-- platforms and accounts $6 and $7 are looked at, by key: hence each OFFSET 0, since under row-level security only a
+-- plain column finds its index. What counts is, in this order: the payment whose id the row or its
 -- order bears; that of the intent or the invoice with it, of several one that succeeded, the latest; the invoice itself; a
 -- payment whose metadata name the row and the site that it is of. Metadata without a site prove nothing unless the
 -- platform's name, sum and time are right, and by metadata an attempt that failed is no payment that succeeded. Rows of a test gateway tell of no money.
@@ -12,7 +13,7 @@ UPDATE transactions t
         SELECT o.foreign_id FROM orders o
          WHERE o.tenant_id = $1 AND o.source_platform = $2 AND o.source_account_id = $3 AND o.livemode = $4
            AND o.source_id = p.order_source_id AND o.deleted_at IS NULL OFFSET 0) o ON p.foreign_id IS NULL
-     CROSS JOIN LATERAL (SELECT coalesce(p.foreign_id, o.foreign_id) AS id) f
+     CROSS JOIN LATERAL (SELECT coalesce(p.foreign_id, o.foreign_id) AS id OFFSET 0) f
       LEFT JOIN LATERAL (
         SELECT c.*
           FROM (

@@ -1,4 +1,5 @@
--- The payments, refunds and disputes that the transactions $5, invoices $6 and allocations $7 can link.
+-- The payments, refunds and disputes that the transactions $5, invoices $6 and allocations $7 can link; and '' where the
+-- tenant has transactions of another platform, which may tell of the same money.
 WITH touched AS (
     SELECT t.source_id, t.parent_source_id, t.intent_source_id, t.kind
       FROM transactions t
@@ -33,3 +34,6 @@ SELECT source_id FROM (
             JOIN transactions c ON c.tenant_id = $1 AND c.source_platform = $2 AND c.source_account_id = $3
              AND c.livemode = $4 AND c.parent_source_id = p.source_id
 ) AS found
+UNION ALL
+SELECT '' WHERE (SELECT source_platform FROM transactions WHERE tenant_id = $1 AND source_platform > $2 ORDER BY source_platform LIMIT 1) IS NOT NULL
+             OR (SELECT source_platform FROM transactions WHERE tenant_id = $1 AND source_platform < $2 ORDER BY source_platform DESC LIMIT 1) IS NOT NULL

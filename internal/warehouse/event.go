@@ -34,21 +34,28 @@ type teller struct {
 	Bears                 *string // the id of another platform
 }
 
-// deriveEvents links the payments that the batch's records can link. Of a tenant with one platform, that is found out
-// and nothing else.
+// deriveEvents links the payments that the batch's records can link. Where the tenant has one platform, a live commit
+// costs nothing more: deriveLinks has found out on its way.
 func (m *merging) deriveEvents(b *canonical.Batch) {
-	names := namesOf(b)
 	if len(b.Transactions)+len(b.Invoices)+len(b.Allocations)+len(b.Orders) == 0 {
 		return
 	}
-	m.eventSources(b.Source.Livemode, func(all []canonical.Source) {
-		if len(all) > 1 {
-			m.linkTellers(b, names, all)
+	names := namesOf(b)
+	link := func() {
+		m.eventSources(b.Source.Livemode, func(all []canonical.Source) { m.linkTellers(b, names, all) })
+	}
+	if m.passing || len(names.own)+len(names.orders) > 0 {
+		link()
+		return
+	}
+	m.then(func() {
+		if m.several {
+			link()
 		}
 	})
 }
 
-// eventSources has the sources of one mode whose transactions the tenant has, where they are of several platforms.
+// eventSources has the sources of one mode whose money the tenant knows of, where they are of several platforms.
 func (m *merging) eventSources(livemode bool, then func([]canonical.Source)) {
 	var all []canonical.Source
 	m.query("transactions", eventSourcesSQL, []any{m.ids[0], livemode}, func(rows pgx.Rows) (err error) {
@@ -161,6 +168,10 @@ func deriveAllEvents(ctx context.Context, tx *postgres.TenantTx, livemode bool) 
 	all, err := eventSources(ctx, tx, livemode)
 	if err != nil {
 		return err
+	}
+	// Each row looks up a few by their keys, whatever the tables' statistics say by now.
+	if _, err := tx.Exec(ctx, `SET LOCAL enable_seqscan = off`); err != nil {
+		return fmt.Errorf("warehouse: link the payments: %w", err)
 	}
 	for _, src := range all {
 		if len(beside(src, all).platforms) == 0 {

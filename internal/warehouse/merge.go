@@ -106,6 +106,7 @@ type merging struct {
 	ids     []any
 	passing bool         // a pass over everything
 	fresh   map[Ref]bool // rows that were not there before
+	several bool         // other platforms may tell of the same money
 	former  []string     // members whose the batch's records were before it
 	steps   []func()
 	ends    []func()

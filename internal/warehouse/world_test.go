@@ -49,7 +49,9 @@ func (w *world) apply(b *canonical.Batch) (result warehouse.Result) {
 }
 
 func (w *world) tryApply(ctx context.Context, b *canonical.Batch) (result warehouse.Result, err error) {
-	b.Source = w.src
+	if b.Source == (canonical.Source{}) {
+		b.Source = w.src
+	}
 	for range 50 {
 		err = w.db.TenantTx(ctx, w.tenant, func(tx *postgres.TenantTx) (err error) {
 			result, err = w.w.Apply(ctx, tx, b, warehouse.DeriveNow)
