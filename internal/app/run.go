@@ -65,6 +65,10 @@ func collectLess(gogc string) {
 // PostgreSQL, and leaves nothing running.
 func Run(ctx context.Context, process Process) int {
 	p := &program{Process: process, env: environment(process.Env), json: slices.Contains(process.Args, "--json")}
+	return p.run(ctx)
+}
+
+func (p *program) run(ctx context.Context) int {
 	kctx, code := p.parse()
 	if code != exitCodeUnwanted {
 		return code
