@@ -21,8 +21,9 @@ define('WP_DEBUG_DISPLAY', false);
 define('WP_ENVIRONMENT_TYPE', 'local');
 if (!empty($_SERVER['HTTP_HOST'])) {
     // Where the pages are and where the files are, for hosts that serve either in a folder.
-    define('WP_HOME', 'http://' . $_SERVER['HTTP_HOST'] . ($_SERVER['MEMBERINTEL_TEST_PATH'] ?? ''));
-    define('WP_SITEURL', 'http://' . $_SERVER['HTTP_HOST'] . ($_SERVER['MEMBERINTEL_TEST_FILES'] ?? ''));
+    $scheme = empty($_SERVER['HTTPS']) ? 'http://' : 'https://';
+    define('WP_HOME', $scheme . $_SERVER['HTTP_HOST'] . ($_SERVER['MEMBERINTEL_TEST_PATH'] ?? ''));
+    define('WP_SITEURL', $scheme . $_SERVER['HTTP_HOST'] . ($_SERVER['MEMBERINTEL_TEST_FILES'] ?? ''));
 }
 if (!defined('ABSPATH')) {
     define('ABSPATH', __DIR__ . '/');

@@ -137,7 +137,7 @@ final class ConnectTest extends TestCase
     {
         $asked = $this->begin('http://127.0.0.1:9');
         $this->come($asked['state'], 'mic_code');
-        $this->assertStringContainsString('cannot call out', $this->browser->follow()->html);
+        $this->assertStringContainsString('cannot call out, and MemberIntel brings a key only', $this->browser->follow()->html);
 
         $client = new Client($this->url(''), $this->key['key_id'], $this->key['secret']);
         $wrong = $client->call('/connect', [], 'POST', (string) json_encode(['code' => 'mic_other'] + $this->key));
