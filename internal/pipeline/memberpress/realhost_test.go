@@ -101,6 +101,20 @@ func TestHostsOfARealSite(t *testing.T) {
 	}
 }
 
+// The address of a connected site leads to a copy of it, files, database, key and all: nothing is read until somebody
+// says there what it is.
+func TestACopyOfARealSite(t *testing.T) {
+	drive(t, "seed", "2500")
+	c := realClub(t)
+	c.mustSync(syncrun.Full)
+	key, copied := drive(t, "connect"), hostAddresses(t)["nginx_fpm"]
+	_, _, err := c.p.Connect(t.Context(), ConnectRequest{Tenant: c.c.TenantID, Actor: "test", Site: copied, KeyID: key.KeyID, Secret: key.Secret})
+	mustSay(t, copied, err, "has another address than when it was connected; it calls itself "+strings.TrimPrefix(copied, "http://")+" now.", "If this is a staging site or a copy")
+	if !fault.Is(err, fault.Unauthorized) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // What befalls a site that is connected: it is read all the same, or its owner is told what is wrong, and it is read
 // again when that is over.
 func TestMishapsOfARealSite(t *testing.T) {
