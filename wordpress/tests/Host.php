@@ -25,7 +25,8 @@ final class Host
         'without_memberpress' => "add_filter('option_active_plugins', static function (\$all) {
             return array_diff(\$all, ['memberpress/memberpress.php']); });",
         'fatal' => "add_action('rest_api_init', static function () { no_such_function(); });",
-        'mute' => "add_filter('pre_http_request', static function () { return new WP_Error('http_request_failed', 'cURL error 28'); });",
+        'mute' => "add_filter('pre_http_request', static function () {
+            return new WP_Error('http_request_failed', 'cURL error 28'); });",
     ];
 
     public static function become(string $name): void

@@ -64,7 +64,8 @@ final class World
         $made ? $world->found() : $world->ids = self::$kept;
         self::$kept = $world->ids;
         foreach (array_merge(self::TABLES, self::CORE) as $table) {
-            [$from, $to] = $made ? [$wpdb->prefix . $table, "kept_$table"] : ["kept_$table", $wpdb->prefix . $table];
+            $is = in_array($table, self::CORE, true) ? $wpdb->$table : $wpdb->prefix . $table;
+            [$from, $to] = $made ? [$is, "kept_$table"] : ["kept_$table", $is];
             if ($made) {
                 $wpdb->query("DROP TABLE IF EXISTS $to");
                 $wpdb->query("CREATE TABLE $to LIKE $from");

@@ -14,7 +14,7 @@ $_SERVER['HTTP_HOST'] = $is[1];
 $_SERVER['MEMBERINTEL_TEST_PATH'] = $is[2] ?? '';
 $_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';
 $_SERVER['REQUEST_METHOD'] = 'GET';
-$_SERVER['REQUEST_URI'] = '/';
+$_SERVER['REQUEST_URI'] = $_SERVER['MEMBERINTEL_TEST_PATH'] . '/';
 require $site . '/wp-load.php';
 
 spl_autoload_register(static function (string $class): void {

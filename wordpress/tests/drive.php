@@ -5,6 +5,7 @@
  * it: php drive.php STEP [ARGUMENT]. The service's own test drives the site with it.
  *
  *   seed N      a club of the N-th part of seed.sql's, with one of each special case of MemberPress; N = 1: that alone
+ *   second      a club on the second site of a network, and somebody who is a member of the first alone
  *   connect     makes a key and tells it
  *   operations  the names of Operations
  *   operation NAME N   does one of Operations to the n-th member of the club, and tells the ids of what changed and is gone
@@ -105,6 +106,13 @@ $steps = [
         $seed(max(1, $argument));
         ob_end_clean();
         return [];
+    },
+    'second' => static function (): array {
+        $world = World::club();
+        switch_to_blog(1);
+        $neighbour = $world->user('neighbour');
+        restore_current_blog();
+        return ['changed' => ['members' => [$neighbour]]];
     },
     'connect' => static function (): array {
         $client = World::connect();

@@ -19,10 +19,22 @@ define('WP_DEBUG', true);
 define('WP_DEBUG_LOG', '@ROOT@/debug.log');
 define('WP_DEBUG_DISPLAY', false);
 define('WP_ENVIRONMENT_TYPE', 'local');
-if (!empty($_SERVER['HTTP_HOST'])) {
+if (getenv('MEMBERINTEL_TEST_NETWORK')) {
+    // A network of sites in the same database, of which network.php makes the tables.
+    $table_prefix = 'net_';
+    if (!defined('WP_INSTALLING')) {
+        define('MULTISITE', true);
+        define('SUBDOMAIN_INSTALL', false);
+        define('DOMAIN_CURRENT_SITE', $_SERVER['HTTP_HOST']);
+        define('PATH_CURRENT_SITE', '/');
+        define('SITE_ID_CURRENT_SITE', 1);
+        define('BLOG_ID_CURRENT_SITE', 1);
+    }
+} elseif (!empty($_SERVER['HTTP_HOST'])) {
     // Where the pages are and where the files are, for hosts that serve either in a folder.
-    define('WP_HOME', 'http://' . $_SERVER['HTTP_HOST'] . ($_SERVER['MEMBERINTEL_TEST_PATH'] ?? ''));
-    define('WP_SITEURL', 'http://' . $_SERVER['HTTP_HOST'] . ($_SERVER['MEMBERINTEL_TEST_FILES'] ?? ''));
+    $scheme = empty($_SERVER['HTTPS']) ? 'http://' : 'https://';
+    define('WP_HOME', $scheme . $_SERVER['HTTP_HOST'] . ($_SERVER['MEMBERINTEL_TEST_PATH'] ?? ''));
+    define('WP_SITEURL', $scheme . $_SERVER['HTTP_HOST'] . ($_SERVER['MEMBERINTEL_TEST_FILES'] ?? ''));
 }
 if (!defined('ABSPATH')) {
     define('ABSPATH', __DIR__ . '/');

@@ -101,6 +101,20 @@ func TestHostsOfARealSite(t *testing.T) {
 	}
 }
 
+// The address of a connected site leads to a copy of it, files, database, key and all: nothing is read until somebody
+// says there what it is.
+func TestACopyOfARealSite(t *testing.T) {
+	drive(t, "seed", "2500")
+	c := realClub(t)
+	c.mustSync(syncrun.Full)
+	key, copied := drive(t, "connect"), hostAddresses(t)["nginx_fpm"]
+	_, _, err := c.p.Connect(t.Context(), ConnectRequest{Tenant: c.c.TenantID, Actor: "test", Site: copied, KeyID: key.KeyID, Secret: key.Secret})
+	mustSay(t, copied, err, "has another address than when it was connected; it calls itself "+strings.TrimPrefix(copied, "http://")+" now.", "If this is a staging site or a copy")
+	if !fault.Is(err, fault.Unauthorized) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // What befalls a site that is connected: it is read all the same, or its owner is told what is wrong, and it is read
 // again when that is over.
 func TestMishapsOfARealSite(t *testing.T) {
@@ -191,4 +205,28 @@ func probe(t *testing.T, address string) (p probed) {
 	}
 	p.Ahead = (p.Ahead + 5) / 60
 	return p
+}
+
+// A site of a network is read by itself: its own tables, and of the network's users its own.
+func TestANetworkAtARealSite(t *testing.T) {
+	address := hostAddresses(t)["network"]
+	t.Setenv("MEMBERINTEL_TEST_NETWORK", "1")
+	t.Setenv("MEMBERINTEL_TEST_URL", address)
+	neighbour := drive(t, "second").Changed["members"]
+	c := realClub(t)
+	key := drive(t, "connect")
+	_, warnings, err := c.p.Connect(t.Context(), ConnectRequest{Tenant: c.c.TenantID, Actor: "test", Site: address, KeyID: key.KeyID, Secret: key.Secret})
+	if err != nil || !slices.ContainsFunc(warnings, func(w string) bool { return strings.HasPrefix(w, "The site is one of a WordPress network") }) {
+		t.Errorf("%v, %q", err, warnings)
+	}
+	c.mustSync(syncrun.Full)
+	c.mustTell(map[string]string{
+		`SELECT name || ' ' || url FROM sites`:                             "Second Club " + address,
+		`SELECT count(*)::text FROM members WHERE email LIKE 'member%'`:    "10",
+		`SELECT count(*)::text FROM transactions WHERE deleted_at IS NULL`: "30",
+	})
+	if n := c.countOf("members", neighbour, "true"); n != 0 || len(neighbour) != 1 {
+		t.Error("a member of another site of the network is there")
+	}
+	c.mustEqual()
 }

@@ -58,7 +58,7 @@ final class Connect
 
     /**
      * What the browser brought back to this user. Tells how it went: connected, waiting (this server cannot call out,
-     * the service will), denied, stale, refused.
+     * the service will), unsafe (it will not, because the key could be read on its way), denied, stale, refused.
      */
     public function finish(int $user, string $state, string $code): string
     {
@@ -85,7 +85,7 @@ final class Connect
         ]);
         if (is_wp_error($answer)) {
             update_user_meta($user, self::PENDING, ['code' => hash('sha256', $code)] + $pending);
-            return 'waiting';
+            return strpos(home_url(), 'https://') === 0 ? 'waiting' : 'unsafe';
         }
         delete_user_meta($user, self::PENDING);
         $told = json_decode((string) wp_remote_retrieve_body($answer), true);

@@ -39,6 +39,7 @@ final class Screen
         $sentences = [
             'connected' => ['success', __('This site has its key. MemberIntel will make contact in a moment.', 'memberintel')],
             'waiting' => ['warning', __('This server cannot call out. MemberIntel will call this site instead; look here again in a minute.', 'memberintel')],
+            'unsafe' => ['error', __('This server cannot call out, and MemberIntel brings a key only to a site with https://. Make a key here instead.', 'memberintel')],
             'denied' => ['warning', __('Nothing was connected: the request was declined.', 'memberintel')],
             'stale' => ['error', __('That answer does not belong to a connection that you began here within ten minutes. Please begin again.', 'memberintel')],
             'refused' => ['error', __('MemberIntel did not accept the code. Please begin again.', 'memberintel')],

@@ -72,9 +72,7 @@ final class ConnectTest extends TestCase
     public function testAStateIsGoodForItsUserAlone(): void
     {
         $asked = $this->begin();
-        wp_insert_user(['user_login' => 'second', 'user_pass' => 'second-pass', 'user_email' => 'second@lakeside.example',
-            'role' => 'administrator']);
-        $this->browser = new Browser('second', 'second-pass');
+        $this->second();
         $this->come($asked['state'], 'mic_code');
         $this->assertFalse($this->connected());
     }
@@ -98,13 +96,23 @@ final class ConnectTest extends TestCase
 
     public function testWhoeverWasDemotedMeanwhileConnectsNothing(): void
     {
-        $second = wp_insert_user(['user_login' => 'second', 'user_pass' => 'second-pass',
-            'user_email' => 'second@lakeside.example', 'role' => 'administrator']);
-        $this->browser = new Browser('second', 'second-pass');
+        $second = $this->second();
         $asked = $this->begin();
         (new \WP_User($second))->set_role('subscriber');
         $this->come($asked['state'], 'mic_code');
         $this->assertSame(403, $this->browser->status);
+        $this->assertFalse($this->connected());
+    }
+
+    public function testNoKeyIsBroughtToWhomeverWasDemotedMeanwhile(): void
+    {
+        $second = $this->second();
+        $asked = $this->begin('http://127.0.0.1:9');
+        $this->come($asked['state'], 'mic_code');
+        (new \WP_User($second))->set_role('subscriber');
+        $client = new Client($this->url(''), $this->key['key_id'], $this->key['secret']);
+        $offer = $client->call('/connect', [], 'POST', (string) json_encode(['code' => 'mic_code'] + $this->key));
+        $this->assertSame([404, 'mi_not_connecting'], [$offer->status, $offer->code()]);
         $this->assertFalse($this->connected());
     }
 
@@ -137,7 +145,7 @@ final class ConnectTest extends TestCase
     {
         $asked = $this->begin('http://127.0.0.1:9');
         $this->come($asked['state'], 'mic_code');
-        $this->assertStringContainsString('cannot call out', $this->browser->follow()->html);
+        $this->assertStringContainsString('cannot call out, and MemberIntel brings a key only', $this->browser->follow()->html);
 
         $client = new Client($this->url(''), $this->key['key_id'], $this->key['secret']);
         $wrong = $client->call('/connect', [], 'POST', (string) json_encode(['code' => 'mic_other'] + $this->key));
@@ -159,6 +167,15 @@ final class ConnectTest extends TestCase
         [$id, $secret] = $code[1];
         $this->assertTrue((new Client($this->url(''), $id, $secret))->call('/sync')->signed);
         $this->assertStringNotContainsString($secret, $this->browser->screen()->html);
+    }
+
+    /** Signs a second administrator in, in a browser of their own. */
+    private function second(): int
+    {
+        $id = wp_insert_user(['user_login' => 'second', 'user_pass' => 'second-pass', 'user_email' => 'second@lakeside.example',
+            'role' => 'administrator']);
+        $this->browser = new Browser('second', 'second-pass');
+        return (int) $id;
     }
 
     /** @return array<string, string> what the plugin sent the browser to the service with */
