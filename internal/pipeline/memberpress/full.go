@@ -4,10 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"memberintel/internal/canonical"
 	"memberintel/internal/postgres"
@@ -28,11 +25,6 @@ type start struct {
 	Mapping   int       `json:"mapping"`
 	Began     time.Time `json:"began"` // what no reading since has shown is gone
 	AsOf      time.Time `json:"as_of"`
-}
-
-// reached is how far an entity has been read.
-type reached struct {
-	After int64 `json:"after"`
 }
 
 // maxPass is how long ago a pass may have begun for it to be resumed.
@@ -97,105 +89,6 @@ func (s *pass) begin(ctx context.Context, h Handshake) (start, []syncrun.Saved, 
 			return s.p.Ledger.SetCursor(ctx, tx, s.c.ID, clockCursor, stamp{s.clock.last})
 		},
 	})
-}
-
-// read is a page, mapped, with the place behind it.
-type read struct {
-	d     *collector
-	point syncrun.Checkpoint
-	clock time.Time
-}
-
-// pages reads every entity to its end. While one page is committed the next one is on its way, and no more than that:
-// memory does not grow with the site.
-func (s *pass) pages(ctx context.Context, h Handshake, saved []syncrun.Saved) error {
-	todo, expected := s.todo(h)
-	s.run.Expect(expected)
-	ready := make(chan read, 1)
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		defer close(ready)
-		for _, entity := range todo {
-			if err := s.readEntity(ctx, entity, savedFor(saved, entity), ready); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	group.Go(func() error {
-		for r := range ready {
-			work := r.d.work()
-			work.Deriving, work.Checkpoints = warehouse.DeriveLater, []syncrun.Checkpoint{r.point}
-			also := work.Also
-			work.Also = func(ctx context.Context, tx *postgres.TenantTx, result warehouse.Result) error {
-				if err := also(ctx, tx, result); err != nil {
-					return err
-				}
-				return s.p.Ledger.SetCursor(ctx, tx, s.c.ID, clockCursor, stamp{r.clock})
-			}
-			if err := s.run.Commit(ctx, work); err != nil {
-				return err
-			}
-			s.ties += r.d.ties
-		}
-		return ctx.Err()
-	})
-	return group.Wait()
-}
-
-// todo are the mirrored entities that the site has, and how many rows they hold.
-func (s *pass) todo(h Handshake) (entities []string, rows int64) {
-	for _, stream := range streams() {
-		for _, e := range h.Site.Entities {
-			if e.Name == stream.entity {
-				entities = append(entities, e.Name)
-				rows += e.Count
-			}
-		}
-	}
-	return entities, rows
-}
-
-// readEntity reads one entity from where it was left.
-func (s *pass) readEntity(ctx context.Context, entity string, was syncrun.Saved, ready chan<- read) error {
-	var place reached
-	if len(was.Position) > 0 {
-		if err := json.Unmarshal(was.Position, &place); err != nil {
-			return fmt.Errorf("memberpress: checkpoint %s: %w", entity, err)
-		}
-	}
-	for more := !was.Done; more; {
-		var answer Envelope
-		var err error
-		s.timing.of(func() { answer, err = s.client.page(ctx, entity, place.After) })
-		if err != nil {
-			return err
-		}
-		if answer.More && answer.Next <= place.After {
-			return fmt.Errorf("memberpress: %s: the page after %d leads nowhere", entity, place.After)
-		}
-		d := s.p.collect(s.c, answer.Protocol)
-		at := s.clock.page(answer.ServerTime)
-		for _, row := range answer.Rows {
-			d.row(entity, row, at)
-		}
-		place.After, more = answer.Next, answer.More
-		page := read{d, syncrun.Checkpoint{Stream: entity, Position: place, Done: !more, Records: len(answer.Rows)}, s.clock.last}
-		select {
-		case ready <- page:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
-}
-
-func savedFor(saved []syncrun.Saved, name string) syncrun.Saved {
-	i := slices.IndexFunc(saved, func(k syncrun.Saved) bool { return k.Stream == name })
-	if i < 0 {
-		return syncrun.Saved{}
-	}
-	return saved[i]
 }
 
 // catchUp reads what changed since the pass began, from where a resumed one was.

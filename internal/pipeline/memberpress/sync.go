@@ -82,6 +82,8 @@ type pass struct {
 	clock  stamper
 	timing timing
 	ties   int
+	// unheld: when the run began, nothing of the connection was in quarantine.
+	unheld bool
 	// strangers: records came that may show who a member is elsewhere.
 	strangers bool
 }
@@ -107,7 +109,7 @@ func (s *pass) read(ctx context.Context) (syncrun.Outcome, error) {
 			return outcome, err
 		}
 		s.p.Log.InfoContext(ctx, "the site begins its data anew: reading everything", "error", err)
-		known = false
+		known, s.unheld = false, false
 	}
 }
 
@@ -131,6 +133,11 @@ func (s *pass) load(ctx context.Context) (cursor position, known bool, err error
 			return err
 		}
 		s.client.runs = versions(ran) // a site that refuses the protocol does not say
+		held, err := syncrun.CountQuarantine(ctx, tx, s.c.ID)
+		if err != nil {
+			return err
+		}
+		s.unheld = held == 0
 		known, err = s.p.Ledger.Cursor(ctx, tx, s.c.ID, changesCursor, &cursor)
 		return err
 	})
