@@ -40,11 +40,15 @@ func (s *pass) full(ctx context.Context, h Handshake) (syncrun.Outcome, error) {
 	if err := s.commitSite(ctx, h, warehouse.DeriveLater); err != nil {
 		return s.outcome(began.AsOf), err
 	}
-	if err := s.pages(ctx, h, saved); err != nil {
+	end, err := reachedBy(began, saved)
+	if err != nil {
 		return s.outcome(began.AsOf), err
 	}
-	end, err := s.catchUp(ctx, began, saved)
+	ahead, err := s.pages(ctx, h, saved, end)
 	if err != nil {
+		return s.outcome(began.AsOf), err
+	}
+	if end, err = s.catchUp(ctx, end, ahead); err != nil {
 		return s.outcome(began.AsOf), err
 	}
 	if err := s.sweep(ctx, h, began.Began); err != nil {
@@ -91,36 +95,30 @@ func (s *pass) begin(ctx context.Context, h Handshake) (start, []syncrun.Saved, 
 	})
 }
 
-// catchUp reads what changed since the pass began, from where a resumed one was.
-func (s *pass) catchUp(ctx context.Context, began start, saved []syncrun.Saved) (end position, err error) {
+// reachedBy is up to where the changes since the pass began have been read: a resumed one may have begun with them.
+func reachedBy(began start, saved []syncrun.Saved) (end position, err error) {
 	end = position{began.Watermark, began.Epoch}
 	if was := savedFor(saved, changesStream); len(was.Position) > 0 {
 		if err := json.Unmarshal(was.Position, &end); err != nil {
 			return end, fmt.Errorf("memberpress: checkpoint: %w", err)
 		}
 	}
-	err = s.changes(ctx, end.Watermark, warehouse.DeriveLater, func(_ context.Context, _ *postgres.TenantTx, watermark string) error {
+	return end, nil
+}
+
+// catchUp takes in what changed since the pass began. By then what follows from the pages is brought up to date, so
+// what follows from a change is with the change.
+func (s *pass) catchUp(ctx context.Context, end position, ahead *Envelope) (position, error) {
+	err := s.changes(ctx, end.Watermark, ahead, func(_ context.Context, _ *postgres.TenantTx, watermark string) error {
 		end.Watermark = watermark
 		return nil
 	})
 	return end, err
 }
 
-// tidyFrom is how many records make it worth while to tidy the tables.
-const tidyFrom = 1000
-
-// conclude brings up to date what follows from all that was read, and moves the cursor. The tables are tidied first:
-// they may have been empty when the pass began.
+// conclude moves the cursor.
 func (s *pass) conclude(ctx context.Context, end position) error {
-	if records, _ := s.run.Progress(); records >= tidyFrom {
-		if err := s.p.DB.Tidy(ctx, records, warehouse.Tables()); err != nil {
-			s.p.Log.WarnContext(ctx, "the tables were not tidied; searches may be slow until autovacuum has been there", "error", err)
-		}
-	}
 	return s.run.Commit(ctx, syncrun.Work{Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
-		if err := s.p.Ledger.Warehouse.DeriveAll(ctx, tx, source(s.c)); err != nil {
-			return err
-		}
 		if err := s.p.Ledger.Warehouse.Link(ctx, tx); err != nil {
 			return err
 		}
@@ -171,7 +169,7 @@ func (s *pass) sweepTable(
 			}
 		}
 		work := d.work()
-		work.Deriving = warehouse.DeriveLater
+		work.Deriving = warehouse.DeriveNow
 		work.Checkpoints = []syncrun.Checkpoint{{Stream: "sweep", Position: map[string]string{"entity": stream.entity, "after": after}}}
 		if err := s.commit(ctx, d, work, func(context.Context, *postgres.TenantTx) error { return nil }); err != nil {
 			return err

@@ -39,6 +39,7 @@ type gathering struct {
 	waiting []gathered
 	bytes   int  // of what waits and of what is being committed
 	ended   bool // nothing more comes
+	read    bool // that was all
 	closed  bool // nothing more is wanted
 }
 
@@ -100,12 +101,18 @@ func (g *gathering) written(load []gathered) {
 	g.changed.Broadcast()
 }
 
-// end lets what was read be written, and then the writer finish.
-func (g *gathering) end() {
+// end lets what was read be written, and then the writer finish. whole tells it whether that is all that there is.
+func (g *gathering) end(whole bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.ended = true
+	g.ended, g.read = true, whole
 	g.changed.Broadcast()
+}
+
+func (g *gathering) whole() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.read
 }
 
 // abandon lets everybody go at once.

@@ -21,21 +21,30 @@ type reached struct {
 
 // pages reads every entity to its end. The site is asked one thing at a time, and the next one as soon as it has
 // answered; what it told is mapped and committed behind that. What is read and not committed is bounded in bytes, so
-// that memory does not grow with the site.
-func (s *pass) pages(ctx context.Context, h Handshake, saved []syncrun.Saved) error {
+// that memory does not grow with the site. After the last page the site is asked for the changes, which takes it a
+// while, since it compares all its rows: meanwhile the rest is written, and what follows from all of it.
+func (s *pass) pages(ctx context.Context, h Handshake, saved []syncrun.Saved, end position) (ahead *Envelope, err error) {
 	todo, expected := s.todo(h)
 	s.run.Expect(expected)
 	g, ready := newGathering(), make(chan load)
 	writing, writeCtx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(writeCtx, g.abandon)()
 	writing.Go(func() error { return s.mapLoads(writeCtx, g, ready) })
-	writing.Go(func() error { return s.write(writeCtx, g, ready) })
+	writing.Go(func() error {
+		if err := s.write(writeCtx, g, ready); err != nil || !g.whole() {
+			return err
+		}
+		return s.settle(writeCtx)
+	})
 	readErr := s.readEntities(writeCtx, todo, saved, g)
-	g.end() // what was read until then is kept, also when the reading failed
-	if err := writing.Wait(); err != nil {
-		return err
+	g.end(readErr == nil) // what was read until then is kept, also when the reading failed
+	if readErr == nil {
+		ahead, readErr = s.askChanges(writeCtx, end.Watermark)
 	}
-	return readErr
+	if err := writing.Wait(); err != nil {
+		return nil, err
+	}
+	return ahead, readErr
 }
 
 // todo are the mirrored entities that the site has, and how many rows they hold.
@@ -107,6 +116,22 @@ func (s *pass) write(ctx context.Context, g *gathering, ready <-chan load) error
 		g.written(l.pages)
 	}
 	return ctx.Err()
+}
+
+// tidyFrom is how many records make it worth while to tidy the tables.
+const tidyFrom = 1000
+
+// settle brings up to date what follows from all that was read. The tables are tidied first: they may have been empty
+// when the pass began.
+func (s *pass) settle(ctx context.Context) error {
+	if records, _ := s.run.Progress(); records >= tidyFrom {
+		if err := s.p.DB.Tidy(ctx, records, warehouse.Tables()); err != nil {
+			s.p.Log.WarnContext(ctx, "the tables were not tidied; searches may be slow until autovacuum has been there", "error", err)
+		}
+	}
+	return s.run.Commit(ctx, syncrun.Work{Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
+		return s.p.Ledger.Warehouse.DeriveAll(ctx, tx, source(s.c))
+	}})
 }
 
 func savedFor(saved []syncrun.Saved, name string) syncrun.Saved {
