@@ -18,6 +18,10 @@ import (
 //go:embed derive_links.sql
 var deriveLinksSQL string
 
+// invoicedSQL asks whether the source tells of invoices at all.
+const invoicedSQL = `SELECT EXISTS (SELECT FROM invoices WHERE tenant_id = $1 AND source_platform = $2 AND source_account_id = $3 AND livemode = $4)
+	OR EXISTS (SELECT FROM payment_allocations WHERE tenant_id = $1 AND source_platform = $2 AND source_account_id = $3 AND livemode = $4)`
+
 //go:embed derive_access.sql
 var deriveAccessSQL string
 
@@ -176,15 +180,24 @@ func (w *Warehouse) DeriveAll(ctx context.Context, tx *postgres.TenantTx, src ca
 	if err := lockTenant(ctx, tx); err != nil {
 		return err
 	}
-	// Without statistics of a new tenant the planner takes its rows for few and compares each with each.
-	if _, err := tx.Exec(ctx, `SET LOCAL enable_nestloop = off`); err != nil {
+	// Without statistics of a new tenant the planner takes its rows for few and compares each with each. To compile a
+	// statement that runs once takes longer than it.
+	if _, err := tx.Exec(ctx, `SET LOCAL enable_nestloop = off; SET LOCAL jit = off`); err != nil {
 		return fmt.Errorf("warehouse: derive: %w", err)
 	}
 	ids := append(identityOf(tx.Tenant, src), []string(nil))
+	statements := []string{deriveParentsSQL, deriveAccessSQL + turnedSQL, deriveMembersSQL}
+	var invoiced bool
+	if err := tx.QueryRow(ctx, invoicedSQL, ids[:4]...).Scan(&invoiced); err != nil {
+		return fmt.Errorf("warehouse: derive: %w", err)
+	}
+	if invoiced { // of a source that tells of no invoices nothing is linked by one
+		statements = slices.Insert(statements, 0, deriveLinksSQL)
+	}
 	// Planned anew, for the sizes that the tables have by now.
 	args := append([]any{pgx.QueryExecModeDescribeExec}, ids...)
 	var changed []turned
-	for _, sql := range []string{deriveLinksSQL, deriveParentsSQL, deriveAccessSQL + turnedSQL, deriveMembersSQL} {
+	for _, sql := range statements {
 		rows, err := tx.Query(ctx, sql, args...)
 		if err == nil && sql == deriveAccessSQL+turnedSQL {
 			changed, err = pgx.CollectRows(rows, pgx.RowToStructByPos[turned])

@@ -78,11 +78,12 @@ final class Client
      *
      * @return array<string, mixed> rows by entity and id, deleted ids by entity, watermark, requests
      */
-    public function changes(string $since, int $limit = 1000, bool $sweep = true): array
+    public function changes(string $since, int $limit = 1000, bool $sweep = true, string $entities = ''): array
     {
         $all = ['rows' => [], 'deleted' => [], 'watermark' => $since, 'requests' => 0];
         do {
             $query = ['since' => $all['watermark'], 'limit' => $limit, 'sweep' => $sweep ? '1' : '0'];
+            $query += $entities === '' ? [] : ['entities' => $entities];
             $page = $this->call('/sync/changes', $query);
             if ($page->status !== 200 || !$page->signed) {
                 throw new \RuntimeException("changes: $page->status " . substr($page->raw, 0, 500));

@@ -205,20 +205,23 @@ $steps = [
     'export' => static function () use ($argument): array {
         $client = World::connect();
         $since = $client->call('/sync')->json['watermark'];
-        [$began, $rows] = [microtime(true), 0];
+        [$began, $rows, $memory] = [microtime(true), 0, 0];
         foreach (['products', 'rules', 'subscriptions', 'transactions', 'members'] as $entity) {
             $after = 0;
             do {
                 $page = $client->call("/sync/$entity", ['after' => $after, 'limit' => $argument]);
                 $rows += count($page->rows());
+                $memory = max($memory, $page->json['mem_peak'] - $page->json['mem_base']);
                 $after = $page->json['next'];
             } while ($page->json['more']);
         }
         $read = microtime(true);
-        $none = $client->changes($since);
+        $entities = 'members,products,rules,subscriptions,transactions';
+        $none = $client->changes($since, 1000, true, $entities);
         $first = microtime(true);
-        $client->changes($none['watermark']);
-        return ['rows' => $rows, 'seconds' => $read - $began, 'first_sweep' => $first - $read, 'sweep' => microtime(true) - $first];
+        $client->changes($none['watermark'], 1000, true, $entities);
+        return ['rows' => $rows, 'seconds' => $read - $began, 'first_sweep' => $first - $read, 'sweep' => microtime(true) - $first,
+            'memory' => $memory / 1048576];
     },
     'revoke' => static function (): array {
         (new Keys())->drop();

@@ -94,7 +94,8 @@ func (c *client) page(ctx context.Context, entity string, after int64) (Envelope
 
 // changes asks for what changed since a watermark, or since a moment as RFC 3339. The site goes on with its sweep,
 // or begins a new round of it: everything that was committed before the first request has been told when More is
-// false. Where the site's state is no longer the one that the watermark belongs to, the fault is resync's.
+// false. Of the entities that are mirrored alone: a site has many more rows that nobody keeps. Where the site's state is
+// no longer the one that the watermark belongs to, or the watermark was of fewer entities, the fault is resync's.
 func (c *client) changes(ctx context.Context, since string) (Envelope, error) {
 	return c.changed(ctx, since, "1")
 }
@@ -105,7 +106,7 @@ func (c *client) marks(ctx context.Context, since string) (Envelope, error) {
 }
 
 func (c *client) changed(ctx context.Context, since, sweep string) (Envelope, error) {
-	body, err := c.ask(ctx, question{path: "/sync/changes", query: []pair{{"since", since}, {"sweep", sweep}}, paged: true})
+	body, err := c.ask(ctx, question{path: "/sync/changes", query: []pair{{"since", since}, {"sweep", sweep}, {"entities", mirrored()}}, paged: true})
 	if err != nil {
 		return Envelope{}, err
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/tidwall/gjson"
+
 	"memberintel/internal/canonical"
 	"memberintel/internal/connection"
 	"memberintel/internal/postgres"
@@ -25,7 +27,8 @@ type collector struct {
 	batch      canonical.Batch
 	strange    []syncrun.Quarantined
 	understood []syncrun.Understood
-	ties       int // records that could not be put in order
+	unheld     bool // nothing of the connection is in quarantine, so nothing of it is released
+	ties       int  // records that could not be put in order
 }
 
 func (p *Pipeline) collect(c connection.Connection, protocol int) *collector {
@@ -60,6 +63,9 @@ func (d *collector) row(entity string, raw json.RawMessage, at canonical.Observa
 	d.modes.mark(&mapped)
 	if mapped.Len() > 0 {
 		d.batch.Append(&mapped)
+		if d.unheld {
+			return
+		}
 		d.understood = append(d.understood, syncrun.Understood{Stream: entity, SourceID: firstID(&mapped), Settles: at.Until})
 	}
 }
@@ -86,13 +92,11 @@ func firstID(b *canonical.Batch) string {
 
 // idOf returns the id of a row as the warehouse writes it, "" where there is none.
 func idOf(raw json.RawMessage) string {
-	var row struct {
-		ID int64 `json:"id"`
-	}
-	if json.Unmarshal(raw, &row) != nil || row.ID <= 0 {
+	id, err := strconv.ParseInt(gjson.GetBytes(raw, "id").Raw, 10, 64)
+	if err != nil || id <= 0 {
 		return ""
 	}
-	return strconv.FormatInt(row.ID, 10)
+	return strconv.FormatInt(id, 10)
 }
 
 // told is one change or deletion.

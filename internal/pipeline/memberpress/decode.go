@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unsafe"
+
+	"github.com/tidwall/gjson"
 )
 
 // errShape is an answer that the plugin has signed and that is not understood here.
@@ -38,7 +41,7 @@ func decodeEnvelope(body []byte, extra ...string) (Envelope, parts, error) {
 	err = errors.Join(
 		fields.read("protocol", &e.Protocol), fields.read("request_id", &e.RequestID), fields.read("site_id", &e.SiteID),
 		fields.read("epoch", &e.Epoch), fields.read("server_time", &at), fields.read("entity", &e.Entity),
-		fields.read("rows", &e.Rows), fields.read("deleted", &e.Deleted), fields.read("next", &next),
+		fields.list("rows", &e.Rows), fields.read("deleted", &e.Deleted), fields.read("next", &next),
 		fields.read("more", &e.More), fields.read("watermark", &watermark), fields.read("elapsed_ms", &ms),
 		fields.read("mem_base", &e.MemBase), fields.read("mem_peak", &e.MemPeak), fields.read("warnings", &e.Warnings),
 	)
@@ -79,7 +82,7 @@ func decodeChanges(body []byte) (Envelope, error) {
 	}
 	e.Changes = make([]Change, len(e.Rows))
 	for i, raw := range e.Rows {
-		fields, err := take(raw, []string{"entity", "seq", "row"})
+		fields, err := takeValid(raw, []string{"entity", "seq", "row"})
 		if err != nil {
 			return e, err
 		}
@@ -127,7 +130,7 @@ func decodeChecksums(body []byte) (Envelope, Checksums, error) {
 	}
 	sums.Runs = make([]Run, len(e.Rows))
 	for i, raw := range e.Rows {
-		fields, err := take(raw, []string{"from", "to", "count", "xor"})
+		fields, err := takeValid(raw, []string{"from", "to", "count", "xor"})
 		if err != nil {
 			return e, sums, err
 		}
@@ -167,11 +170,31 @@ func describe(body []byte) (d Description) {
 	return d
 }
 
-// take splits an object into its fields, which must be exactly those that are named.
+// take splits an object into its fields, which must be exactly those that are named. They point into raw.
 func take(raw []byte, names []string) (parts, error) {
-	var fields parts
-	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil {
+	if !json.Valid(raw) {
+		return nil, fmt.Errorf("%w: no JSON", errShape)
+	}
+	return takeValid(raw, names)
+}
+
+// takeValid is take for what is known to be JSON, as a part of such is.
+func takeValid(raw []byte, names []string) (parts, error) {
+	whole := gjson.Parse(unsafe.String(unsafe.SliceData(raw), len(raw)))
+	if !whole.IsObject() {
 		return nil, fmt.Errorf("%w: no object where one should be", errShape)
+	}
+	fields := make(parts, len(names))
+	var err error
+	whole.ForEach(func(key, value gjson.Result) bool {
+		if _, twice := fields[key.Str]; twice {
+			err = fmt.Errorf("%w: %s comes twice", errShape, shorten(key.Str))
+		}
+		fields[key.Str] = bytesOf(value)
+		return err == nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	for _, name := range names {
 		plain, nullable := name, false
@@ -192,6 +215,25 @@ func take(raw []byte, names []string) (parts, error) {
 		}
 	}
 	return fields, nil
+}
+
+// bytesOf returns a value as it came, without copying it.
+func bytesOf(value gjson.Result) json.RawMessage {
+	return unsafe.Slice(unsafe.StringData(value.Raw), len(value.Raw))
+}
+
+// list splits an array into its values, which point into the answer: they are most of it, and are read where they go.
+func (p parts) list(name string, into *[]json.RawMessage) error {
+	whole := gjson.Parse(unsafe.String(unsafe.SliceData(p[name]), len(p[name])))
+	if !whole.IsArray() {
+		return fmt.Errorf("%w: %s is not what it should be", errShape, name)
+	}
+	*into = make([]json.RawMessage, 0, bytes.Count(p[name], []byte(`{"id":`)))
+	whole.ForEach(func(_, value gjson.Result) bool {
+		*into = append(*into, bytesOf(value))
+		return true
+	})
+	return nil
 }
 
 // read decodes a field strictly. The error names the field and never its value.

@@ -4,10 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"memberintel/internal/canonical"
 	"memberintel/internal/postgres"
@@ -30,11 +27,6 @@ type start struct {
 	AsOf      time.Time `json:"as_of"`
 }
 
-// reached is how far an entity has been read.
-type reached struct {
-	After int64 `json:"after"`
-}
-
 // maxPass is how long ago a pass may have begun for it to be resumed.
 const maxPass = 7 * 24 * time.Hour
 
@@ -48,11 +40,15 @@ func (s *pass) full(ctx context.Context, h Handshake) (syncrun.Outcome, error) {
 	if err := s.commitSite(ctx, h, warehouse.DeriveLater); err != nil {
 		return s.outcome(began.AsOf), err
 	}
-	if err := s.pages(ctx, h, saved); err != nil {
+	end, err := reachedBy(began, saved)
+	if err != nil {
 		return s.outcome(began.AsOf), err
 	}
-	end, err := s.catchUp(ctx, began, saved)
+	ahead, err := s.pages(ctx, h, saved, end)
 	if err != nil {
+		return s.outcome(began.AsOf), err
+	}
+	if end, err = s.catchUp(ctx, end, ahead); err != nil {
 		return s.outcome(began.AsOf), err
 	}
 	if err := s.sweep(ctx, h, began.Began); err != nil {
@@ -99,135 +95,30 @@ func (s *pass) begin(ctx context.Context, h Handshake) (start, []syncrun.Saved, 
 	})
 }
 
-// read is a page, mapped, with the place behind it.
-type read struct {
-	d     *collector
-	point syncrun.Checkpoint
-	clock time.Time
-}
-
-// pages reads every entity to its end. While one page is committed the next one is on its way, and no more than that:
-// memory does not grow with the site.
-func (s *pass) pages(ctx context.Context, h Handshake, saved []syncrun.Saved) error {
-	todo, expected := s.todo(h)
-	s.run.Expect(expected)
-	ready := make(chan read, 1)
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		defer close(ready)
-		for _, entity := range todo {
-			if err := s.readEntity(ctx, entity, savedFor(saved, entity), ready); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	group.Go(func() error {
-		for r := range ready {
-			work := r.d.work()
-			work.Deriving, work.Checkpoints = warehouse.DeriveLater, []syncrun.Checkpoint{r.point}
-			also := work.Also
-			work.Also = func(ctx context.Context, tx *postgres.TenantTx, result warehouse.Result) error {
-				if err := also(ctx, tx, result); err != nil {
-					return err
-				}
-				return s.p.Ledger.SetCursor(ctx, tx, s.c.ID, clockCursor, stamp{r.clock})
-			}
-			if err := s.run.Commit(ctx, work); err != nil {
-				return err
-			}
-			s.ties += r.d.ties
-		}
-		return ctx.Err()
-	})
-	return group.Wait()
-}
-
-// todo are the mirrored entities that the site has, and how many rows they hold.
-func (s *pass) todo(h Handshake) (entities []string, rows int64) {
-	for _, stream := range streams() {
-		for _, e := range h.Site.Entities {
-			if e.Name == stream.entity {
-				entities = append(entities, e.Name)
-				rows += e.Count
-			}
-		}
-	}
-	return entities, rows
-}
-
-// readEntity reads one entity from where it was left.
-func (s *pass) readEntity(ctx context.Context, entity string, was syncrun.Saved, ready chan<- read) error {
-	var place reached
-	if len(was.Position) > 0 {
-		if err := json.Unmarshal(was.Position, &place); err != nil {
-			return fmt.Errorf("memberpress: checkpoint %s: %w", entity, err)
-		}
-	}
-	for more := !was.Done; more; {
-		var answer Envelope
-		var err error
-		s.timing.of(func() { answer, err = s.client.page(ctx, entity, place.After) })
-		if err != nil {
-			return err
-		}
-		if answer.More && answer.Next <= place.After {
-			return fmt.Errorf("memberpress: %s: the page after %d leads nowhere", entity, place.After)
-		}
-		d := s.collect(answer.Protocol)
-		at := s.clock.page(answer.ServerTime)
-		for _, row := range answer.Rows {
-			d.row(entity, row, at)
-		}
-		place.After, more = answer.Next, answer.More
-		page := read{d, syncrun.Checkpoint{Stream: entity, Position: place, Done: !more, Records: len(answer.Rows)}, s.clock.last}
-		select {
-		case ready <- page:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
-}
-
-func savedFor(saved []syncrun.Saved, name string) syncrun.Saved {
-	i := slices.IndexFunc(saved, func(k syncrun.Saved) bool { return k.Stream == name })
-	if i < 0 {
-		return syncrun.Saved{}
-	}
-	return saved[i]
-}
-
-// catchUp reads what changed since the pass began, from where a resumed one was.
-func (s *pass) catchUp(ctx context.Context, began start, saved []syncrun.Saved) (end position, err error) {
+// reachedBy is up to where the changes since the pass began have been read: a resumed one may have begun with them.
+func reachedBy(began start, saved []syncrun.Saved) (end position, err error) {
 	end = position{began.Watermark, began.Epoch}
 	if was := savedFor(saved, changesStream); len(was.Position) > 0 {
 		if err := json.Unmarshal(was.Position, &end); err != nil {
 			return end, fmt.Errorf("memberpress: checkpoint: %w", err)
 		}
 	}
-	err = s.changes(ctx, end.Watermark, warehouse.DeriveLater, func(_ context.Context, _ *postgres.TenantTx, watermark string) error {
+	return end, nil
+}
+
+// catchUp takes in what changed since the pass began. By then what follows from the pages is brought up to date, so
+// what follows from a change is with the change.
+func (s *pass) catchUp(ctx context.Context, end position, ahead *Envelope) (position, error) {
+	err := s.changes(ctx, end.Watermark, ahead, func(_ context.Context, _ *postgres.TenantTx, watermark string) error {
 		end.Watermark = watermark
 		return nil
 	})
 	return end, err
 }
 
-// tidyFrom is how many records make it worth while to tidy the tables.
-const tidyFrom = 1000
-
-// conclude brings up to date what follows from all that was read, and moves the cursor. The tables are tidied first:
-// they may have been empty when the pass began.
+// conclude moves the cursor.
 func (s *pass) conclude(ctx context.Context, end position) error {
-	if records, _ := s.run.Progress(); records >= tidyFrom {
-		if err := s.p.DB.Tidy(ctx, records, warehouse.Tables()); err != nil {
-			s.p.Log.WarnContext(ctx, "the tables were not tidied; searches may be slow until autovacuum has been there", "error", err)
-		}
-	}
 	return s.run.Commit(ctx, syncrun.Work{Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
-		if err := s.p.Ledger.Warehouse.DeriveAll(ctx, tx, source(s.c)); err != nil {
-			return err
-		}
 		if err := s.p.Ledger.Warehouse.Link(ctx, tx); err != nil {
 			return err
 		}
@@ -278,7 +169,7 @@ func (s *pass) sweepTable(
 			}
 		}
 		work := d.work()
-		work.Deriving = warehouse.DeriveLater
+		work.Deriving = warehouse.DeriveNow
 		work.Checkpoints = []syncrun.Checkpoint{{Stream: "sweep", Position: map[string]string{"entity": stream.entity, "after": after}}}
 		if err := s.commit(ctx, d, work, func(context.Context, *postgres.TenantTx) error { return nil }); err != nil {
 			return err

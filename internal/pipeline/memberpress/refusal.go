@@ -244,6 +244,8 @@ func because(reason string) string {
 		return ": the last sync is longer ago than the 90 days for which it remembers what was deleted"
 	case "before_baseline":
 		return ": what is asked for is longer ago than the plugin has been watching"
+	case "entities":
+		return ": memberintel reads more of it than it did at the last sync"
 	default:
 		return ""
 	}

@@ -1,6 +1,11 @@
 package memberpress
 
-import "memberintel/internal/canonical"
+import (
+	"slices"
+	"strings"
+
+	"memberintel/internal/canonical"
+)
 
 // stream is an entity that is mirrored, and where its records go.
 type stream struct {
@@ -20,6 +25,16 @@ func streams() []stream {
 		{transactions, "transactions", []string{payment, refund, grant}},
 		{members, "members", []string{""}},
 	}
+}
+
+// mirrored names all entities that are mirrored, as the protocol lists them.
+func mirrored() string {
+	var names []string
+	for _, s := range streams() {
+		names = append(names, s.entity)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ",")
 }
 
 func streamOf(entity string) (stream, bool) {

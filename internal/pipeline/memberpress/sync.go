@@ -85,6 +85,8 @@ type pass struct {
 	timing timing
 	ties   int
 	modes  gateways // as the handshake told
+	// unheld: when the run began, nothing of the connection was in quarantine.
+	unheld bool
 	// strangers: records came that may show who a member is elsewhere.
 	strangers bool
 }
@@ -110,7 +112,7 @@ func (s *pass) read(ctx context.Context) (syncrun.Outcome, error) {
 			return outcome, err
 		}
 		s.p.Log.InfoContext(ctx, "the site begins its data anew: reading everything", "error", err)
-		known = false
+		known, s.unheld = false, false
 	}
 }
 
@@ -134,6 +136,11 @@ func (s *pass) load(ctx context.Context) (cursor position, known bool, err error
 			return err
 		}
 		s.client.runs = versions(ran) // a site that refuses the protocol does not say
+		held, err := syncrun.CountQuarantine(ctx, tx, s.c.ID)
+		if err != nil {
+			return err
+		}
+		s.unheld = held == 0
 		known, err = s.p.Ledger.Cursor(ctx, tx, s.c.ID, changesCursor, &cursor)
 		return err
 	})
@@ -157,7 +164,7 @@ func (s *pass) incremental(ctx context.Context, h Handshake, cursor position) (s
 	if err := s.commitSite(ctx, h, warehouse.DeriveNow); err != nil {
 		return s.outcome(h.ServerTime), err
 	}
-	err := s.changes(ctx, cursor.Watermark, warehouse.DeriveNow, func(ctx context.Context, tx *postgres.TenantTx, watermark string) error {
+	err := s.changes(ctx, cursor.Watermark, nil, func(ctx context.Context, tx *postgres.TenantTx, watermark string) error {
 		return s.p.Ledger.SetCursor(ctx, tx, s.c.ID, changesCursor, position{watermark, h.Epoch})
 	})
 	if err == nil && s.strangers {
@@ -168,24 +175,26 @@ func (s *pass) incremental(ctx context.Context, h Handshake, cursor position) (s
 	return s.outcome(h.ServerTime), err
 }
 
-// changes reads until the site has no more and commits answer by answer. moved writes, in the same transaction, up to
-// where they have been read.
+// changes reads until the site has no more and commits answer by answer, the first of which may have been asked for
+// ahead. moved writes, in the same transaction, up to where they have been read.
 func (s *pass) changes(
-	ctx context.Context, since string, deriving warehouse.Deriving, moved func(ctx context.Context, tx *postgres.TenantTx, watermark string) error,
+	ctx context.Context, since string, ahead *Envelope, moved func(ctx context.Context, tx *postgres.TenantTx, watermark string) error,
 ) error {
 	for more := true; more; {
-		var answer Envelope
-		var err error
-		s.timing.of(func() { answer, err = s.client.changes(ctx, since) })
-		if err != nil {
-			return err
+		if ahead == nil {
+			var err error
+			if ahead, err = s.askChanges(ctx, since); err != nil {
+				return err
+			}
 		}
+		answer := *ahead
+		ahead = nil
 		d := s.collect(answer.Protocol)
 		if err := d.changes(ctx, answer, s.clock.reading(answer.ServerTime)); err != nil {
 			return err
 		}
 		work := d.work()
-		work.Deriving = deriving
+		work.Deriving = warehouse.DeriveNow
 		work.Checkpoints = []syncrun.Checkpoint{{
 			Stream: changesStream, Position: position{answer.Watermark, answer.Epoch}, Done: !answer.More, Records: len(answer.Changes) + len(answer.Deleted),
 		}}
@@ -196,6 +205,13 @@ func (s *pass) changes(
 		since, more = answer.Watermark, answer.More
 	}
 	return nil
+}
+
+func (s *pass) askChanges(ctx context.Context, since string) (*Envelope, error) {
+	var answer Envelope
+	var err error
+	s.timing.of(func() { answer, err = s.client.changes(ctx, since) })
+	return &answer, err
 }
 
 // commit writes the work with the clock, and what else belongs to it.

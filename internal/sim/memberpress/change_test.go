@@ -217,3 +217,31 @@ func TestTombstonesAreForgotten(t *testing.T) {
 }
 
 var start = time.Date(2026, 11, 22, 4, 30, 0, 0, time.UTC)
+
+func TestAReaderIsToldOfTheEntitiesThatItNamesAlone(t *testing.T) {
+	s := world(t, contracts(t))
+	_, since := full(t, s, 1000)
+	s.Slip(memberpress.Transaction{ID: 9801, TransNum: "ch_asked"}, memberpress.Member{ID: 801, Login: "not asked"})
+	of := func(since, entities string) reply {
+		return ask(t, s, "/sync/changes", map[string]string{"since": since, "entities": entities})
+	}
+	some := of(since, "transactions,wombats")
+	if len(some.rows) != 1 || some.rows[0].(map[string]any)["entity"] != "transactions" || some.more {
+		t.Errorf("told is %v", some.rows)
+	}
+	if again := of(some.watermark, "transactions,wombats"); again.status != 200 || len(again.rows) != 0 {
+		t.Errorf("told again is %d %v", again.status, again.rows)
+	}
+	for _, entities := range []string{"members,transactions", ""} {
+		a := of(some.watermark, entities)
+		if data, _ := a.fields["data"].(map[string]any); a.status != 410 || data["reason"] != "entities" {
+			t.Errorf("%q after fewer: %d %v", entities, a.status, a.fields)
+		}
+	}
+	if all := of(since, ""); len(all.rows) != 2 {
+		t.Errorf("of all is told %v", all.rows)
+	}
+	if a := of(since, "members;transactions"); a.status != 400 {
+		t.Errorf("no list of names: %d", a.status)
+	}
+}

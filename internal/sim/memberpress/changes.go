@@ -25,8 +25,9 @@ type sweepState struct {
 }
 
 // changes takes the marks, sweeps, numbers what was found and tells it in the order of the numbers.
-func (s *Site) changes(e *envelope, since string, limit int, sweep bool) *problem {
-	from, reading, refused := s.since(since)
+// It tells of the entities that are named, of all where none is.
+func (s *Site) changes(e *envelope, since string, names []string, limit int, sweep bool) *problem {
+	from, reading, refused := s.since(since, names)
 	if refused != nil {
 		return refused
 	}
@@ -35,15 +36,19 @@ func (s *Site) changes(e *envelope, since string, limit int, sweep bool) *proble
 		return s.resync("ahead")
 	}
 	s.prune()
+	chosen := entities()
+	if names != nil {
+		chosen = slices.DeleteFunc(chosen, func(entity string) bool { return !slices.Contains(names, entity) })
+	}
 	round := reading
 	if sweep {
-		round = s.sweepOn(reading)
+		round = s.sweepOn(reading, chosen)
 	} else {
 		s.takeMarks()
 	}
 	s.state.seq++
 	newest := s.state.seq
-	last, more := s.tell(e, from, limit)
+	last, more := s.tell(e, from, chosen, limit)
 	e.Sweep = &sweepState{s.state.round, s.state.swept}
 	e.More = more || sweep && !s.state.swept
 	if !more {
@@ -52,21 +57,31 @@ func (s *Site) changes(e *envelope, since string, limit int, sweep bool) *proble
 	if !e.More && sweep {
 		round = 0
 	}
-	e.Watermark = s.watermark(last, round)
+	e.Watermark = s.watermark(last, round, names)
 	return nil
 }
 
-// sweepOn goes on with the reader's round, or begins one where the reader was up to date.
-func (s *Site) sweepOn(round int64) int64 {
+// sweepOn goes on with the reader's round, or begins one where the reader was up to date or asks for what the round
+// leaves out. What a round that is under way still owes others is taken along.
+func (s *Site) sweepOn(round int64, chosen []string) int64 {
 	st := &s.state
-	if round == 0 || round > st.round {
+	if round == 0 || round > st.round || !contains(st.sweepKinds, chosen) {
+		kinds := slices.Clone(chosen)
+		if !st.swept {
+			kinds = append(kinds, st.sweepKinds...)
+		}
 		st.round++
-		st.swept, st.sweepEntity, st.sweepAfter = false, 0, 0
+		st.swept, st.sweepKinds, st.sweepEntity, st.sweepAfter = false, kinds, 0, 0
 	}
 	s.takeMarks()
 	left := s.cfg.SweepRows
 	for !st.swept {
 		entity := entities()[st.sweepEntity]
+		if !slices.Contains(st.sweepKinds, entity) {
+			st.sweepEntity, st.sweepAfter = st.sweepEntity+1, 0
+			st.swept = st.sweepEntity == len(entities())
+			continue
+		}
 		ids := st.after(entity, st.sweepAfter)
 		whole := true
 		if s.cfg.SweepRows > 0 && len(ids) > left {
@@ -132,11 +147,16 @@ func (s *Site) look(at ref) {
 	}
 }
 
-// tell writes what has a number above seq, and says where it stopped.
-func (s *Site) tell(e *envelope, seq int64, limit int) (last int64, more bool) {
+// contains reports whether all of some are among the names.
+func contains(names, some []string) bool {
+	return !slices.ContainsFunc(some, func(name string) bool { return !slices.Contains(names, name) })
+}
+
+// tell writes what of the chosen entities has a number above seq, and says where it stopped.
+func (s *Site) tell(e *envelope, seq int64, chosen []string, limit int) (last int64, more bool) {
 	var found []ref
 	for at, is := range s.state.told {
-		if is.seq > seq {
+		if is.seq > seq && slices.Contains(chosen, at.entity) {
 			found = append(found, at)
 		}
 	}

@@ -239,6 +239,8 @@ func reading(t *testing.T, s *memberpress.Site, c contract) contract {
 			t.Fatal("a round is not over in one request")
 		}
 		query["since"] = ask(t, s, "/sync/changes", map[string]string{"since": query["since"]}).watermark
+	case "changes_entities":
+		query["entities"] = c.Request.Query["entities"]
 	case "changes_since_time":
 		query["since"], query["sweep"] = "2026-11-22T04:30:00+00:00", "0"
 	}

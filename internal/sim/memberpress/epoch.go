@@ -22,7 +22,7 @@ func (s *Site) renew() {
 	st.epoch, st.watermarkKey = digits[:16], digits[16:]
 	st.told, st.marks = map[ref]told{}, map[ref]bool{}
 	st.seq, st.pruned, st.baseline = 0, 0, time.Time{}
-	st.round, st.swept, st.sweepEntity, st.sweepAfter = 0, false, 0, 0
+	st.round, st.swept, st.sweepKinds, st.sweepEntity, st.sweepAfter = 0, false, nil, 0, 0
 }
 
 // inside is what a watermark holds.
@@ -30,11 +30,12 @@ type inside struct {
 	Epoch string `json:"e"`
 	Seq   int64  `json:"s"`
 	Time  int64  `json:"t"`
-	Round int64  `json:"r"` // of a sweep that is under way, 0 where the reader is up to date
+	Round int64  `json:"r"`           // of a sweep that is under way, 0 where the reader is up to date
+	Names string `json:"n,omitempty"` // of what the reader has been told, "" where that is all
 }
 
-func (s *Site) watermark(seq, round int64) *string {
-	payload := base64.RawURLEncoding.EncodeToString(encode(inside{s.state.epoch, seq, s.cfg.Clock.Now().Unix(), round}))
+func (s *Site) watermark(seq, round int64, names []string) *string {
+	payload := base64.RawURLEncoding.EncodeToString(encode(inside{s.state.epoch, seq, s.cfg.Clock.Now().Unix(), round, strings.Join(names, ",")}))
 	mark := "mw1." + payload + "." + s.mac(payload)
 	return &mark
 }
@@ -45,8 +46,8 @@ func (s *Site) mac(payload string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// since reads a watermark or a moment.
-func (s *Site) since(text string) (seq, round int64, refused *problem) {
+// since reads a watermark or a moment, for a reader of the entities that are named, all where none is.
+func (s *Site) since(text string, names []string) (seq, round int64, refused *problem) {
 	if part := strings.Split(text, "."); len(part) == 3 && part[0] == "mw1" {
 		raw, err := base64.RawURLEncoding.DecodeString(part[1])
 		var in inside
@@ -55,6 +56,9 @@ func (s *Site) since(text string) (seq, round int64, refused *problem) {
 		}
 		if in.Seq < s.state.pruned {
 			return 0, 0, s.resync("pruned")
+		}
+		if in.Names != "" && (names == nil || !contains(strings.Split(in.Names, ","), names)) {
+			return 0, 0, s.resync("entities")
 		}
 		return in.Seq, in.Round, nil
 	}

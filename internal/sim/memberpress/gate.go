@@ -60,7 +60,7 @@ func (r asked) head(name string) string { return r.Header.Get("X-MemberIntel-" +
 // signedBy compares the signature over the whole query, and over what the protocol knows of it: a web server may add
 // parameters of its own.
 func (r asked) signedBy(secret []byte) bool {
-	known := []string{"since", "after", "limit", "sweep", "entity", "bucket", "mi_request"}
+	known := []string{"since", "after", "limit", "sweep", "entities", "entity", "bucket", "mi_request"}
 	for _, counts := range []func(string) bool{
 		func(string) bool { return true },
 		func(key string) bool { return slices.Contains(known, key) },

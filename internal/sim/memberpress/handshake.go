@@ -79,13 +79,13 @@ func (s *Site) handshake(e *envelope) {
 	if s.state.baseline.IsZero() {
 		s.state.baseline = s.now()
 	}
-	e.Watermark = s.watermark(s.state.seq, 0)
+	e.Watermark = s.watermark(s.state.seq, 0, nil)
 	d := description{
 		ProtocolMin: s.speaks[0], ProtocolMax: s.speaks[1], PluginVersion: s.cfg.PluginVersion, MemberPressVersion: s.cfg.MemberPressVersion,
 		WordPressVersion: "6.8.7", PHPVersion: "8.2.36", DatabaseVersion: "10.11.19-MariaDB", HomeURL: s.home, SiteURL: s.home,
 		Name: s.cfg.Name, Timezone: s.cfg.Timezone, Locale: "en_US", Currency: s.state.money(s.cfg.Currency), Gateways: list(s.cfg.Gateways),
 		CustomFields: list(s.cfg.CustomFields), Entities: []extent{}, Plans: []Post{}, Emails: list(s.cfg.Emails), Reminders: list(s.cfg.Reminders),
-		Capabilities: []string{"changes", "since_timestamp", "sweep_choice", "checksums", "gzip", "post", "disconnect", "knock"},
+		Capabilities: []string{"changes", "since_timestamp", "sweep_choice", "entity_choice", "checksums", "gzip", "post", "disconnect", "knock"},
 		Limits:       limits{pageDefault, pageMax, 8, 128 << 20},
 	}
 	for _, entity := range s.available() {

@@ -20,7 +20,7 @@ func (s *Site) Knock(ctx context.Context, address string) (status int, err error
 		return 0, fmt.Errorf("memberpress: knock: %w", err)
 	}
 	s.mu.Lock()
-	key, secret, watermark := s.keyID, s.keys[s.keyID], s.watermark(s.state.seq, 0)
+	key, secret, watermark := s.keyID, s.keys[s.keyID], s.watermark(s.state.seq, 0, nil)
 	s.mu.Unlock()
 	body := encode(map[string]any{"watermark": watermark})
 	stamp := strconv.FormatInt(s.now().Unix(), 10)

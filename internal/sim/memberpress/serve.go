@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -126,6 +127,7 @@ func (s *Site) work(e *envelope, r asked, name string) *problem {
 	p := parameters{r: r}
 	after, limit := p.whole("after", 0, 0, 1<<62), int(p.whole("limit", pageDefault, 1, 1<<62))
 	bucket, sweep := p.whole("bucket", 5000, 100, 50000), p.whole("sweep", 1, 0, 1)
+	names := p.names("entities")
 	if p.refused != nil {
 		return p.refused
 	}
@@ -134,7 +136,7 @@ func (s *Site) work(e *envelope, r asked, name string) *problem {
 		s.handshake(e)
 		return nil
 	case "changes":
-		return s.changes(e, p.text("since"), min(limit, pageMax), sweep == 1)
+		return s.changes(e, p.text("since"), names, min(limit, pageMax), sweep == 1)
 	case "checksums":
 		return s.checksums(e, p.text("entity"), after, bucket)
 	case "disconnect":
@@ -177,6 +179,21 @@ func (p *parameters) whole(name string, otherwise, least, most int64) int64 {
 		p.refused = &problem{"mi_bad_request", "The parameter " + name + " is not a whole number.", problemData{Parameter: name}}
 	}
 	return number
+}
+
+// names is a list of entities, sorted; nil for all.
+func (p *parameters) names(name string) []string {
+	text := p.text(name)
+	if text == "" {
+		return nil
+	}
+	if len(text) > 300 || !regexp.MustCompile(`^[a-z_]+(,[a-z_]+)*$`).MatchString(text) {
+		p.refused = &problem{"mi_bad_request", "The parameter " + name + " is not a list of names.", problemData{Parameter: name}}
+		return nil
+	}
+	names := strings.Split(text, ",")
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // receive takes a key that the service brings, from whoever holds the one-time code.

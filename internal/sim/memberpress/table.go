@@ -48,6 +48,7 @@ type state struct {
 	baseline            time.Time // when the first page was told; zero before
 	round               int64
 	swept               bool // whether the round is complete
+	sweepKinds          []string
 	sweepEntity         int
 	sweepAfter          int64
 }

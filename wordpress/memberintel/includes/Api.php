@@ -104,7 +104,8 @@ final class Api
         $since = $this->text($request, 'since');
         $limit = $this->whole($request, 'limit', self::PAGE, 1, PHP_INT_MAX);
         $sweep = $this->whole($request, 'sweep', 1, 0, 1) === 1;
-        $changes = $this->plugin->changes()->since($since, min($limit, self::PAGE_MAX), $sweep);
+        $names = $this->names($request, 'entities');
+        $changes = $this->plugin->changes()->since($since, min($limit, self::PAGE_MAX), $sweep, $names);
         $this->plugin->meta()->set('synced_at', (string) time());
         $epoch = $this->plugin->epoch()->current();
         $head = ['sweep' => $changes['sweep']];
@@ -190,6 +191,27 @@ final class Api
             throw new Problem('mi_bad_request', "The parameter $name is not a whole number.", $data);
         }
         return (int) $text;
+    }
+
+    /**
+     * Names of kinds of rows, sorted, null for all of them.
+     *
+     * @return string[]|null
+     * @throws Problem
+     */
+    private function names(WP_REST_Request $request, string $name): ?array
+    {
+        $text = $this->text($request, $name);
+        if ($text === '') {
+            return null;
+        }
+        if (strlen($text) > 300 || !preg_match('/^[a-z_]+(,[a-z_]+)*$/', $text)) {
+            $data = ['parameter' => $name];
+            throw new Problem('mi_bad_request', "The parameter $name is not a list of names.", $data);
+        }
+        $names = array_unique(explode(',', $text));
+        sort($names);
+        return $names;
     }
 
     private function keepOutOfCaches(): void

@@ -38,50 +38,66 @@ final class Changes
     }
 
     /**
+     * @param string[]|null $names of the kinds that are asked for, null for all
      * @return array{rows: string[], deleted: array<int, array<string, mixed>>, more: bool, watermark: string,
      *     sweep: array{round: int, complete: bool}}
      * @throws Problem
      */
-    public function since(string $since, int $limit, bool $sweep): array
+    public function since(string $since, int $limit, bool $sweep, ?array $names = null): array
     {
-        return $this->lock->alone(function () use ($since, $limit, $sweep): array {
-            $from = $this->watermark->decode($since);
+        return $this->lock->alone(function () use ($since, $limit, $sweep, $names): array {
+            $from = $this->watermark->decode($since, $names);
+            $chosen = $this->entities->chosen($names);
             $this->watermark->mustNotBeAhead($from['seq'], $this->meta->number('seq'));
-            $round = $sweep ? $this->sweepOn($from['round']) : $from['round'];
+            $round = $sweep ? $this->sweepOn($from['round'], $chosen) : $from['round'];
             if (!$sweep) {
-                $this->takeMarks(false);
+                $this->takeMarks($chosen, false);
             }
             $newest = $this->meta->advance('seq', 1);
-            $told = $this->tell($from['seq'], $limit);
+            $told = $this->tell($from['seq'], $chosen, $limit);
             $standing = $this->sweep->standing();
             $more = $told['more'] || ($sweep && !$standing['complete']);
             return [
                 'rows' => $told['rows'],
                 'deleted' => $told['deleted'],
                 'more' => $more,
-                'watermark' => $this->watermark->encode($told['more'] ? $told['last'] : $newest, $more || !$sweep ? $round : 0),
+                'watermark' => $this->watermark->encode(
+                    $told['more'] ? $told['last'] : $newest,
+                    $more || !$sweep ? $round : 0,
+                    $names
+                ),
                 'sweep' => $standing,
             ];
         });
     }
 
-    /** Goes on with the reader's round, or begins one when the reader was up to date. Tells its number. */
-    private function sweepOn(int $round): int
+    /**
+     * Goes on with the reader's round, or begins one when the reader was up to date or asks for what the round leaves out.
+     * Tells its number.
+     *
+     * @param array<string, Entity> $chosen
+     */
+    private function sweepOn(int $round, array $chosen): int
     {
         $standing = $this->sweep->standing();
-        $new = $round === 0 || $round > $standing['round'];
+        $new = $round === 0 || $round > $standing['round'] || !$this->sweep->covers($chosen);
         if ($new) {
-            $standing = ['round' => $this->sweep->begin(), 'complete' => false];
+            $standing = ['round' => $this->sweep->begin($chosen), 'complete' => false];
         }
-        $this->takeMarks($new);
+        $this->takeMarks($chosen, $new);
         if (!$standing['complete']) {
             $this->sweep->proceed($this->budget);
         }
         return $standing['round'];
     }
 
-    /** Looks at the rows that marks name. Marks for all rows of a kind are for the round, where one begins here. */
-    private function takeMarks(bool $roundBegins): void
+    /**
+     * Looks at the rows that marks name. Marks for all rows of a kind are for the round, where one begins here; those of
+     * a kind that is not asked for wait.
+     *
+     * @param array<string, Entity> $chosen
+     */
+    private function takeMarks(array $chosen, bool $roundBegins): void
     {
         $whole = [];
         do {
@@ -101,10 +117,14 @@ final class Changes
             }
             $this->marks->drop(array_column($marks, 'id'));
         } while (count($marks) === self::MARKS && !$this->budget->spent(0.4));
-        foreach ($roundBegins ? [] : array_keys($whole) as $kind) {
+        foreach (array_keys($whole) as $kind) {
             foreach ($this->kinds($kind) as $entity) {
-                if ($this->sweep->through($entity, 0, $this->budget) !== null) {
-                    $this->marks->add($kind, 0);
+                $asked = isset($chosen[$entity->name()]);
+                if ($asked && $roundBegins) {
+                    continue;
+                }
+                if (!$asked || $this->sweep->through($entity, 0, $this->budget) !== null) {
+                    $this->marks->add($entity->code(), 0);
                 }
             }
         }
@@ -120,10 +140,16 @@ final class Changes
         return array_filter([$this->entities->byCode($kind)]);
     }
 
-    /** @return array{rows: string[], deleted: array<int, array<string, mixed>>, more: bool, last: int} */
-    private function tell(int $seq, int $limit): array
+    /**
+     * @param array<string, Entity> $chosen
+     * @return array{rows: string[], deleted: array<int, array<string, mixed>>, more: bool, last: int}
+     */
+    private function tell(int $seq, array $chosen, int $limit): array
     {
-        $found = $this->state->after($seq, $limit + 1);
+        $kinds = array_map(static function (Entity $entity): int {
+            return $entity->code();
+        }, array_values($chosen));
+        $found = $this->state->after($seq, $kinds, $limit + 1);
         $told = ['rows' => [], 'deleted' => [], 'more' => count($found) > $limit, 'last' => $seq];
         foreach (array_chunk(array_slice($found, 0, $limit), self::STEP) as $i => $some) {
             if ($i > 0 && $this->budget->spent()) {

@@ -27,6 +27,18 @@ final class Entities
         });
     }
 
+    /**
+     * Those of the names that this site has, null for all that it has.
+     *
+     * @param string[]|null $names
+     * @return array<string, Entity>
+     */
+    public function chosen(?array $names): array
+    {
+        $available = $this->available();
+        return $names === null ? $available : array_intersect_key($available, array_flip($names));
+    }
+
     /** @throws Problem */
     public function get(string $name): Entity
     {

@@ -43,7 +43,7 @@ final class Epoch
     {
         $this->db->run('DELETE FROM ' . $this->db->table('mi_state'));
         $this->db->run('DELETE FROM ' . $this->db->table('mi_dirty'));
-        $this->meta->forget(['seq', 'pruned_seq', 'baseline_at', 'round', 'sweep_entity', 'sweep_after', 'sweep_done']);
+        $this->meta->forget(['seq', 'pruned_seq', 'baseline_at', 'round', 'sweep_kinds', 'sweep_entity', 'sweep_after', 'sweep_done']);
         $epoch = bin2hex(random_bytes(8));
         $this->meta->set('watermark_key', bin2hex(random_bytes(32)));
         $this->meta->set('fingerprint', $this->fingerprint());

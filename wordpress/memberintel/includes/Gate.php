@@ -10,7 +10,7 @@ final class Gate
     public const SKEW = 300;
 
     /** What the protocol knows; a web server may add parameters of its own, which nobody reads. */
-    private const PARAMETERS = ['since', 'after', 'limit', 'sweep', 'entity', 'bucket', 'mi_request'];
+    private const PARAMETERS = ['since', 'after', 'limit', 'sweep', 'entities', 'entity', 'bucket', 'mi_request'];
 
     private Keys $keys;
     private Nonces $nonces;

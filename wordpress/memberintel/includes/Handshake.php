@@ -42,8 +42,8 @@ final class Handshake
             'plans' => $this->posts('memberpressproduct'),
             'emails' => $this->memberpress->emails(),
             'reminders' => $this->posts('mp-reminder'),
-            'capabilities' => ['changes', 'since_timestamp', 'sweep_choice', 'checksums', 'gzip', 'post', 'disconnect',
-                'knock'],
+            'capabilities' => ['changes', 'since_timestamp', 'sweep_choice', 'entity_choice', 'checksums', 'gzip', 'post',
+                'disconnect', 'knock'],
             'limits' => [
                 'page_default' => Api::PAGE,
                 'page_max' => Api::PAGE_MAX,

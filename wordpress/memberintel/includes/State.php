@@ -101,14 +101,17 @@ final class State
     }
 
     /**
-     * Changes after a number, in order.
+     * Changes of some kinds after a number, in order.
      *
+     * @param int[] $kinds
      * @return array<int, array<string, ?string>> entity, row_id, seq, deleted, hash
      */
-    public function after(int $seq, int $limit): array
+    public function after(int $seq, array $kinds, int $limit): array
     {
+        $of = implode(',', array_map('intval', $kinds)) ?: '0';
+        // By number, however few the kinds are: their rows may be hundreds of thousands, and what is new is little.
         return $this->db->rows("SELECT entity, row_id, seq, deleted, LOWER(HEX(hash)) AS hash FROM {$this->table}
-            WHERE seq > $seq ORDER BY seq LIMIT $limit");
+            FORCE INDEX (seq) WHERE seq > $seq AND entity IN ($of) ORDER BY seq LIMIT $limit");
     }
 
     /** The last number that was given out at this time or before, 0 when none was. */

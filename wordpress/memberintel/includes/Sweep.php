@@ -32,9 +32,26 @@ final class Sweep
         return ['round' => $this->meta->number('round'), 'complete' => $this->meta->number('sweep_done') === 1];
     }
 
-    /** Begins a new round and tells its number. */
-    public function begin(): int
+    /**
+     * Whether the round looks at all of these.
+     *
+     * @param array<string, Entity> $chosen
+     */
+    public function covers(array $chosen): bool
     {
+        $kinds = $this->kinds();
+        return $kinds === null || array_diff(self::codes($chosen), $kinds) === [];
+    }
+
+    /**
+     * Begins a new round over these and tells its number. What a round that is under way still owes others is taken along.
+     *
+     * @param array<string, Entity> $chosen
+     */
+    public function begin(array $chosen): int
+    {
+        $owed = $this->standing()['complete'] ? [] : $this->kinds() ?? [];
+        $this->meta->set('sweep_kinds', implode(',', array_unique(array_merge(self::codes($chosen), $owed))));
         $this->meta->set('sweep_done', '0');
         $this->meta->set('sweep_entity', '0');
         $this->meta->set('sweep_after', '0');
@@ -47,8 +64,9 @@ final class Sweep
         $at = $this->meta->number('sweep_entity');
         $after = $this->meta->number('sweep_after');
         $swept = false;
+        $kinds = $this->kinds();
         foreach ($this->entities->available() as $entity) {
-            if ($entity->code() < $at) {
+            if ($entity->code() < $at || $kinds !== null && !in_array((string) $entity->code(), $kinds, true)) {
                 continue;
             }
             if ($swept && $budget->spent(0.5)) {
@@ -62,6 +80,28 @@ final class Sweep
         }
         $this->meta->set('sweep_done', '1');
         return true;
+    }
+
+    /**
+     * The codes of what the round looks at; null for all, as a former version of the plugin did.
+     *
+     * @return string[]|null
+     */
+    private function kinds(): ?array
+    {
+        $kinds = $this->meta->get('sweep_kinds');
+        return $kinds === null ? null : explode(',', $kinds);
+    }
+
+    /**
+     * @param Entity[] $entities
+     * @return string[]
+     */
+    private static function codes(array $entities): array
+    {
+        return array_map(static function (Entity $entity): string {
+            return (string) $entity->code();
+        }, array_values($entities));
     }
 
     private function pause(Entity $entity, int $after): bool

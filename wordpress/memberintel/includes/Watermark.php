@@ -16,22 +16,34 @@ final class Watermark
         $this->state = $state;
     }
 
-    /** The round is that of a sweep that is still under way, 0 when the reader is up to date. */
-    public function encode(int $seq, int $round): string
+    /**
+     * The round is that of a sweep that is still under way, 0 when the reader is up to date. The names are those of which
+     * the reader has been told, null when it is all.
+     *
+     * @param string[]|null $names
+     */
+    public function encode(int $seq, int $round, ?array $names = null): string
     {
         $inside = ['e' => $this->epoch->current(), 's' => $seq, 't' => time(), 'r' => $round];
+        if ($names !== null) {
+            $inside['n'] = implode(',', $names);
+        }
         $payload = Signature::encode(Value::json($inside));
         return "mw1.$payload." . $this->mac($payload);
     }
 
     /**
+     * Where a reader of these kinds goes on. Of a kind that it was not told before it knows nothing, so that it has to
+     * begin anew.
+     *
+     * @param string[]|null $names
      * @return array{seq: int, round: int}
      * @throws Problem
      */
-    public function decode(string $since): array
+    public function decode(string $since, ?array $names = null): array
     {
-        if (preg_match('/^mw1\.([A-Za-z0-9_-]{1,400})\.([A-Za-z0-9_-]{1,100})$/', $since, $part)) {
-            return $this->verified($part[1], $part[2]);
+        if (preg_match('/^mw1\.([A-Za-z0-9_-]{1,800})\.([A-Za-z0-9_-]{1,100})$/', $since, $part)) {
+            return $this->verified($part[1], $part[2], $names);
         }
         if (preg_match('/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/', $since)) {
             $at = strtotime($since);
@@ -60,8 +72,11 @@ final class Watermark
         ]);
     }
 
-    /** @return array{seq: int, round: int} */
-    private function verified(string $payload, string $mac): array
+    /**
+     * @param string[]|null $names
+     * @return array{seq: int, round: int}
+     */
+    private function verified(string $payload, string $mac, ?array $names): array
     {
         $epoch = $this->epoch->current();
         if (!hash_equals($this->mac($payload), $mac)) {
@@ -74,6 +89,9 @@ final class Watermark
         $seq = (int) $inside['s'];
         if ($seq < $this->meta->number('pruned_seq')) {
             throw $this->resync('pruned');
+        }
+        if (isset($inside['n']) && ($names === null || array_diff($names, explode(',', (string) $inside['n'])) !== [])) {
+            throw $this->resync('entities');
         }
         return ['seq' => $seq, 'round' => (int) $inside['r']];
     }

@@ -104,6 +104,41 @@ final class ChangesTest extends SiteTestCase
         $this->assertSame($this->client->all('transactions'), $this->sorted($changes['rows']['transactions']));
     }
 
+    public function testAReaderIsToldOfTheEntitiesThatItNamesAlone(): void
+    {
+        global $wpdb;
+        $since = $this->client->call('/sync')->json['watermark'];
+        $this->client->all('transactions');
+        $id = $this->world->txn(1, ['trans_num' => 'ch_asked']);
+        $some = $this->client->changes($since, 1000, true, 'transactions,wombats');
+        $this->assertSame(['transactions'], array_keys(array_filter($some['rows'])));
+        $this->assertSame([$id], array_keys($some['rows']['transactions']));
+        $kinds = $wpdb->get_col("SELECT DISTINCT entity FROM {$wpdb->prefix}mi_state");
+        $this->assertSame(['2'], $kinds, 'what nobody asked for is not looked at');
+        $this->assertRefused(410, 'mi_resync_required', $this->client->call('/sync/changes', [
+            'since' => $some['watermark'],
+            'entities' => 'members,transactions',
+        ]), true);
+        $this->assertRefused(410, 'mi_resync_required', $this->client->call('/sync/changes', ['since' => $some['watermark']]), true);
+        $all = $this->client->changes($since);
+        $this->assertArrayHasKey($id, $all['rows']['transactions']);
+        $this->assertNotEmpty($all['rows']['members']);
+        $this->assertSame([], array_filter($this->client->changes($all['watermark'], 1000, true, 'members')['rows']));
+        $bad = $this->client->call('/sync/changes', ['since' => $since, 'entities' => 'members;transactions']);
+        $this->assertRefused(400, 'mi_bad_request', $bad, true);
+    }
+
+    public function testAMarkForAllRowsOfAKindThatIsNotAskedForWaits(): void
+    {
+        global $wpdb;
+        $since = $this->upToDate();
+        $wpdb->query("UPDATE {$wpdb->prefix}mepr_transactions SET gateway = 'manual'");
+        $wpdb->query("INSERT INTO {$wpdb->prefix}mi_dirty VALUES (1, 2, 0)");
+        $this->assertSame([], array_filter($this->client->changes($since, 1000, false, 'members')['rows']));
+        $this->assertSame([], array_filter($this->client->changes($since, 1000, true, 'members')['rows']));
+        $this->assertCount(30, $this->client->changes($since, 1000, false)['rows']['transactions']);
+    }
+
     public function testARowThatComesBackLivesAgain(): void
     {
         global $wpdb;
