@@ -1033,7 +1033,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON alert_quiet TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON attempt_rate TO memberintel_service;
 GRANT INSERT, SELECT ON audit_event TO memberintel_app;
 GRANT INSERT, SELECT ON audit_event TO memberintel_operator;
-GRANT INSERT, SELECT ON connect_code TO memberintel_app;
+GRANT INSERT, SELECT, UPDATE (spent_at) ON connect_code TO memberintel_app;
 GRANT DELETE, SELECT, UPDATE (spent_at) ON connect_code TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connected_home TO memberintel_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection TO memberintel_app;

@@ -145,7 +145,7 @@ func (c *client) checksums(ctx context.Context, entity string, bucket int) (Chec
 
 // disconnect ends the connection at the site. A site that does not know the key any more is disconnected already.
 func (c *client) disconnect(ctx context.Context) error {
-	end := question{path: "/sync/disconnect", post: true, body: []byte(`{"reason":"disconnected by the tenant"}`)}
+	end := goodbye("disconnected by the tenant")
 	body, err := c.ask(ctx, end)
 	if fetch.SymptomOf(err) == fetch.Moved {
 		// What is posted follows no redirect. A handshake does, and shows where the site is.
@@ -165,6 +165,11 @@ func (c *client) disconnect(ctx context.Context) error {
 		return c.unknown(err)
 	}
 	return c.same(e, "disconnect")
+}
+
+// goodbye ends the connection of the key that it is signed with. The reason has no quotes in it.
+func goodbye(reason string) question {
+	return question{path: "/sync/disconnect", post: true, body: []byte(`{"reason":"` + reason + `"}`)}
 }
 
 // same compares an answer with what is known of the site, and remembers what was not.
