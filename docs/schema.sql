@@ -129,6 +129,7 @@ CREATE TABLE connection (
     last_error text,
     last_error_kind text,
     last_error_cause text,
+    last_error_beside text,
     consecutive_failures integer NOT NULL DEFAULT 0,
     response_ms integer,
     next_sync_at timestamp with time zone,
@@ -140,6 +141,7 @@ CREATE TABLE connection (
     UNIQUE (tenant_id, pipeline_type),
     PRIMARY KEY (connection_id),
     FOREIGN KEY (tenant_id) REFERENCES tenant(tenant_id),
+    CHECK ((last_error_beside = ANY (ARRAY['push'::text, 'refetch'::text]))),
     CHECK ((pipeline_type = ANY (ARRAY['stripe'::text, 'memberpress'::text, 'website'::text]))),
     CHECK ((state = ANY (ARRAY['pending'::text, 'connected'::text, 'degraded'::text, 'failed'::text, 'paused'::text, 'disconnected'::text])))
 );
