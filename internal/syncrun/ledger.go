@@ -82,6 +82,7 @@ type Run struct {
 	cancel   context.CancelCauseFunc
 	beating  chan struct{}
 	records  atomic.Int64
+	advanced atomic.Bool // this worker has committed a checkpoint
 	expected atomic.Int64
 }
 
