@@ -729,6 +729,7 @@ CREATE TABLE sync_run (
     attempt integer NOT NULL DEFAULT 1,
     gen integer NOT NULL DEFAULT 1,
     not_before timestamp with time zone,
+    redelivered_at timestamp with time zone,
     cause text,
     UNIQUE (tenant_id, run_id),
     PRIMARY KEY (run_id),
@@ -1093,7 +1094,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON sync_cursor TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON sync_run TO memberintel_app;
 GRANT SELECT ON sync_run TO memberintel_operator;
 GRANT SELECT ON sync_run TO memberintel_reader;
-GRANT INSERT (attempt, cadence, cause, connection_id, gen, mode, not_before, pipeline_type, status, tenant_id), SELECT, UPDATE (attempt, cause, connection_id, error_message, finished_at, gen, lease_expires_at, lease_token, mode, not_before, status) ON sync_run TO memberintel_service;
+GRANT INSERT (attempt, cadence, cause, connection_id, gen, mode, not_before, pipeline_type, status, tenant_id), SELECT, UPDATE (attempt, cause, connection_id, error_message, finished_at, gen, lease_expires_at, lease_token, mode, not_before, redelivered_at, status) ON sync_run TO memberintel_service;
 GRANT INSERT, SELECT, UPDATE ON tenant TO memberintel_app;
 GRANT SELECT ON tenant TO memberintel_operator;
 GRANT INSERT, SELECT ON tenant TO memberintel_service;

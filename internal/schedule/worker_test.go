@@ -495,7 +495,7 @@ func TestALostDeliveryIsSentAgain(t *testing.T) {
 	c := w.connect(connection.Stripe, tenant.Pro)
 	w.request(c, syncrun.Button, "")
 	first := w.engine.take()[0]
-	sent := 0
+	began, sent := now, 0
 	for range 12 * 60 { // two hours
 		now = now.Add(10 * time.Second)
 		set(now)
@@ -508,6 +508,9 @@ func TestALostDeliveryIsSentAgain(t *testing.T) {
 	done := 0
 	w.pull = func(context.Context, *syncrun.Run) (syncrun.Outcome, error) { done++; return syncrun.Outcome{}, nil }
 	for _, j := range append([]job.Job{first}, jobs...) { // and then all of them come
+		if !j.NotBefore.Equal(began) {
+			t.Errorf("generation %d queues up at %v; it waits since %v", j.Gen, j.NotBefore, began)
+		}
 		if err := w.worker.Handle(t.Context(), j); err != nil {
 			t.Fatal(err)
 		}
