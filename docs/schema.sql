@@ -1050,6 +1050,7 @@ GRANT INSERT, SELECT, UPDATE ON content_rules TO memberintel_app;
 GRANT SELECT ON content_rules TO memberintel_reader;
 GRANT INSERT, SELECT ON customer_brain.site_profile TO memberintel_app;
 GRANT SELECT ON customer_brain.site_profile TO memberintel_reader;
+GRANT SELECT ON goose_db_version TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON invoices TO memberintel_app;
 GRANT SELECT ON invoices TO memberintel_reader;
 GRANT DELETE, INSERT, SELECT, UPDATE ON member_clock TO memberintel_app;
