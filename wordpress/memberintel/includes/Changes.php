@@ -88,10 +88,11 @@ final class Changes
             $marks = $this->marks->committed(self::MARKS);
             $ids = [];
             foreach ($marks as $mark) {
-                if ((int) $mark['row_id'] === 0) {
-                    $whole[(int) $mark['entity']] = true;
+                [$kind, $id] = [(int) $mark['entity'], (int) $mark['row_id']];
+                if ($id === 0 || $id === Marks::ON) {
+                    $whole[$kind] = $id === 0 || ($whole[$kind] ?? false);
                 } else {
-                    $ids[(int) $mark['entity']][(int) $mark['row_id']] = true;
+                    $ids[$kind][$id] = true;
                 }
             }
             foreach ($ids as $kind => $some) {
@@ -101,10 +102,10 @@ final class Changes
             }
             $this->marks->drop(array_column($marks, 'id'));
         } while (count($marks) === self::MARKS && !$this->budget->spent(0.4));
-        foreach ($roundBegins ? [] : array_keys($whole) as $kind) {
+        foreach ($roundBegins ? [] : $whole as $kind => $marked) {
             foreach ($this->kinds($kind) as $entity) {
-                if ($this->sweep->through($entity, 0, $this->budget) !== null) {
-                    $this->marks->add($kind, 0);
+                if (!$this->sweep->all($entity, $marked, $this->budget)) {
+                    $this->marks->add($entity->code(), Marks::ON);
                 }
             }
         }

@@ -18,8 +18,12 @@ final class Sweep
     private State $state;
     private Entities $entities;
 
-    public function __construct(Database $db, Meta $meta, State $state, Entities $entities)
+    private int $chunk;
+
+    /** @param int $chunk how many rows one statement compares */
+    public function __construct(Database $db, Meta $meta, State $state, Entities $entities, int $chunk = self::CHUNK)
     {
+        $this->chunk = $chunk;
         $this->db = $db;
         $this->meta = $meta;
         $this->state = $state;
@@ -68,6 +72,32 @@ final class Sweep
     {
         $this->meta->set('sweep_entity', (string) $entity->code());
         $this->meta->set('sweep_after', (string) $after);
+        return false;
+    }
+
+    /**
+     * Looks at all rows of a kind, for as long as the budget allows, from where the last time ended. What is marked anew
+     * on the way lets it go once more through all, after it has come to the end: however often something is marked, every
+     * row has its turn. True when nothing is left.
+     *
+     * @param bool $marked whether a mark has come since the last time
+     */
+    public function all(Entity $entity, bool $marked, Budget $budget): bool
+    {
+        $name = 'all_' . $entity->code();
+        $epoch = (string) $this->meta->get('epoch');
+        $place = explode(':', (string) $this->meta->get($name));
+        [$after, $again] = $place[0] === $epoch && count($place) === 3 ? [(int) $place[1], $place[2] === '1'] : [0, false];
+        $again = $again || ($marked && $after > 0);
+        $reached = $this->through($entity, $after, $budget);
+        if ($reached === null && $again) {
+            [$reached, $again] = [$budget->spent(0.5) ? 0 : $this->through($entity, 0, $budget), false];
+        }
+        if ($reached === null) {
+            $this->meta->forget([$name]);
+            return true;
+        }
+        $this->meta->set($name, "$epoch:$reached:" . (int) $again);
         return false;
     }
 
@@ -129,7 +159,7 @@ final class Sweep
     /** The id at the end of the next chunk; the last chunk has no end, so that it finds what is gone beyond. */
     private function chunkEnd(Entity $entity, int $after): int
     {
-        $chunk = self::CHUNK;
+        $chunk = $this->chunk;
         $end = $this->db->rows("SELECT MAX(x.id) AS top, COUNT(*) AS n FROM (SELECT b.{$entity->key()} AS id
             FROM {$entity->table()} b WHERE {$entity->filter()} AND b.{$entity->key()} > $after
             ORDER BY b.{$entity->key()} LIMIT $chunk) x")[0];
