@@ -30,6 +30,7 @@ type client struct {
 	epoch  string // "" before the site has told it
 	runs   string // what the site says that it runs, for sentences; "" before
 	pretty bool   // whether to ask at /wp-json instead of /?rest_route=
+	hooked bool   // whether what hooks saw change is enough; else the site compares all that it has
 	post   bool   // whether to send reading requests with POST too, because a cache answers each GET
 }
 
@@ -96,6 +97,9 @@ func (c *client) page(ctx context.Context, entity string, after int64) (Envelope
 // or begins a new round of it: everything that was committed before the first request has been told when More is
 // false. Where the site's state is no longer the one that the watermark belongs to, the fault is resync's.
 func (c *client) changes(ctx context.Context, since string) (Envelope, error) {
+	if c.hooked {
+		return c.marks(ctx, since)
+	}
 	return c.changed(ctx, since, "1")
 }
 
