@@ -129,6 +129,7 @@ CREATE TABLE connection (
     last_error text,
     last_error_kind text,
     last_error_cause text,
+    last_error_beside text,
     consecutive_failures integer NOT NULL DEFAULT 0,
     response_ms integer,
     next_sync_at timestamp with time zone,
@@ -140,6 +141,7 @@ CREATE TABLE connection (
     UNIQUE (tenant_id, pipeline_type),
     PRIMARY KEY (connection_id),
     FOREIGN KEY (tenant_id) REFERENCES tenant(tenant_id),
+    CHECK ((last_error_beside = ANY (ARRAY['push'::text, 'refetch'::text]))),
     CHECK ((pipeline_type ~ '^[a-z][a-z0-9_]{0,39}$'::text)),
     CHECK ((state = ANY (ARRAY['pending'::text, 'connected'::text, 'degraded'::text, 'failed'::text, 'paused'::text, 'disconnected'::text])))
 );
@@ -763,6 +765,7 @@ CREATE TABLE sync_run (
     attempt integer NOT NULL DEFAULT 1,
     gen integer NOT NULL DEFAULT 1,
     not_before timestamp with time zone,
+    redelivered_at timestamp with time zone,
     cause text,
     UNIQUE (tenant_id, run_id),
     PRIMARY KEY (run_id),
@@ -1095,7 +1098,7 @@ GRANT INSERT, SELECT ON audit_event TO memberintel_app;
 GRANT INSERT, SELECT ON audit_event TO memberintel_operator;
 GRANT SELECT ON billed_subscriptions TO memberintel_app;
 GRANT SELECT ON billed_subscriptions TO memberintel_reader;
-GRANT INSERT, SELECT ON connect_code TO memberintel_app;
+GRANT INSERT, SELECT, UPDATE (spent_at) ON connect_code TO memberintel_app;
 GRANT DELETE, SELECT, UPDATE (spent_at) ON connect_code TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connected_home TO memberintel_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection TO memberintel_app;
@@ -1113,6 +1116,7 @@ GRANT SELECT ON economic_event TO memberintel_app;
 GRANT SELECT ON economic_event TO memberintel_reader;
 GRANT SELECT ON economic_event_candidates TO memberintel_app;
 GRANT SELECT ON economic_event_candidates TO memberintel_reader;
+GRANT SELECT ON goose_db_version TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON invoices TO memberintel_app;
 GRANT SELECT ON invoices TO memberintel_reader;
 GRANT DELETE, INSERT, SELECT, UPDATE ON member_clock TO memberintel_app;
@@ -1159,7 +1163,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON sync_cursor TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON sync_run TO memberintel_app;
 GRANT SELECT ON sync_run TO memberintel_operator;
 GRANT SELECT ON sync_run TO memberintel_reader;
-GRANT INSERT (attempt, cadence, cause, connection_id, gen, mode, not_before, pipeline_type, status, tenant_id), SELECT, UPDATE (attempt, cause, connection_id, error_message, finished_at, gen, lease_expires_at, lease_token, mode, not_before, status) ON sync_run TO memberintel_service;
+GRANT INSERT (attempt, cadence, cause, connection_id, gen, mode, not_before, pipeline_type, status, tenant_id), SELECT, UPDATE (attempt, cause, connection_id, error_message, finished_at, gen, lease_expires_at, lease_token, mode, not_before, redelivered_at, status) ON sync_run TO memberintel_service;
 GRANT INSERT, SELECT, UPDATE ON tenant TO memberintel_app;
 GRANT SELECT ON tenant TO memberintel_operator;
 GRANT INSERT, SELECT ON tenant TO memberintel_service;

@@ -396,6 +396,23 @@ func TestOutdatedSchemaIsRefusedUntilMigrated(t *testing.T) {
 	if text, _ := got.at("error").(string); !strings.Contains(text, "memberintel migrate") {
 		t.Errorf("%s", got)
 	}
+	d.env = append(d.env, "MEMBERINTEL_OWNER_DATABASE_URL=") // as a server that migrates elsewhere
+	got = d.json(exitError, "tenant", "list")
+	if text, _ := got.at("error").(string); !strings.Contains(text, "memberintel migrate") {
+		t.Errorf("without the owner's address: %s", got)
+	}
+}
+
+// Whether the schema is the program's must be known before anything is done with it.
+func TestASchemaThatCannotBeReadIsRefused(t *testing.T) {
+	d := newDesk(t)
+	d.env = append(d.env, "MEMBERINTEL_OWNER_DATABASE_URL=")
+	d.json(exitDone, "tenant", "list")
+	d.env = append(d.env, "MEMBERINTEL_OWNER_DATABASE_URL=postgres://nobody@127.0.0.1:1/none")
+	d.json(exitError, "tenant", "create", "--name", "club")
+	if n := d.count(`SELECT count(*) FROM tenant`); n != 0 {
+		t.Error("it went on")
+	}
 }
 
 func TestMigrateIsRepeatable(t *testing.T) {

@@ -33,6 +33,9 @@ func (h *house) newFlow(sites *fetch.Client) *consent.Flow {
 			}
 			return h.memberpress.Offer(ctx, site, siteID, offer.KeyID, offer.Secret, body)
 		},
+		Withdraw: func(ctx context.Context, site, siteID string, key consent.Key) error {
+			return h.memberpress.Withdraw(ctx, site, siteID, key.ID, key.Secret)
+		},
 		Connected: func(ctx context.Context, id connection.ID) error { return h.request(ctx, id, syncrun.Connecting) },
 	}, h.log, consent.Patience{})
 }

@@ -41,6 +41,20 @@ func TestAUserIsMadeAtTheTerminal(t *testing.T) {
 	_, args := create("owner", "")
 	d.must(d.jsonFrom(strings.NewReader(""), exitUsage, args...), map[string]any{"kind": "usage"})
 	d.must(d.json(exitDone, "user", "role", "viewer", "--tenant", "club", "--email", "anna@club.example"), map[string]any{"role": "viewer", "changed": true})
+
+	const next = "four large green boats"
+	d.hidden = append(d.hidden, next)
+	change := func(email, password string) (io.Reader, []string) {
+		return strings.NewReader("MEMBERINTEL_USER_PASSWORD=" + password), []string{"user", "password", "--email", email}
+	}
+	stdin, args := change("Anna@club.example", next)
+	d.must(d.jsonFrom(stdin, exitDone, args...), map[string]any{"changed": true})
+	for _, refused := range [][3]string{{"bob@club.example", next, "not_found"}, {"anna@club.example", "short", "invalid"}} {
+		stdin, args := change(refused[0], refused[1])
+		d.must(d.jsonFrom(stdin, exitError, args...), map[string]any{"kind": refused[2]})
+	}
+	_, args = change("anna@club.example", "")
+	d.must(d.jsonFrom(strings.NewReader(""), exitUsage, args...), map[string]any{"kind": "usage"})
 }
 
 func TestFromAConsentToItsRows(t *testing.T) {

@@ -71,7 +71,7 @@ func current(ctx context.Context, db *postgres.DB) error {
 	if errors.Is(err, postgres.ErrOutdated) {
 		return fault.New(fault.Conflict, "The database's schema is older than this program; run `memberintel migrate`.")
 	}
-	return nil
+	return err
 }
 
 // open puts the program together. A database whose schema is older than the program is refused.

@@ -45,7 +45,7 @@ type Secrets struct {
 	StripeKey            string `setting:"MEMBERINTEL_STRIPE_KEY" help:"Key of the Stripe account that is connected: restricted, with read permissions."`
 	StripeWebhookSecret  string `setting:"MEMBERINTEL_STRIPE_WEBHOOK_SECRET" help:"Signing secret of the connection's webhook endpoint; several are separated by commas."`
 	StripeSecretKey      string `setting:"MEMBERINTEL_STRIPE_SECRET_KEY" help:"Key of the Connect platform, for connections that are made with --account."`
-	UserPassword         string `setting:"MEMBERINTEL_USER_PASSWORD" help:"Password of the user that user create makes."`
+	UserPassword         string `setting:"MEMBERINTEL_USER_PASSWORD" help:"Password of the user that user create makes, or the new one of user password."`
 	MemberPressSecret    string `setting:"MEMBERINTEL_MEMBERPRESS_SECRET" help:"Secret of the key that the site's plugin showed, for connect memberpress."`
 	StripeWebhookSecrets string `setting:"MEMBERINTEL_STRIPE_WEBHOOK_SECRETS" help:"Signing secrets of the platform's webhook endpoint, separated by commas."`
 }

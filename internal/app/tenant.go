@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"io"
+	"strings"
 
 	"memberintel/internal/identity"
+	"memberintel/internal/postgres"
 	"memberintel/internal/tenant"
 )
 
@@ -75,12 +77,13 @@ func (c *tenantListCommand) Run(ctx context.Context, p *program) error {
 
 type tenantContactCommand struct {
 	Tenant string `required:"" placeholder:"T" help:"The tenant's id or name."`
-	Email  string `arg:"" optional:"" help:"The address. Default: nowhere."`
+	Email  string `arg:"" optional:"" help:"The address. Default: the tenant's owners."`
 }
 
 // Help shows an example.
 func (*tenantContactCommand) Help() string {
-	return example("memberintel tenant contact anna@oak-hill.example --tenant oak-hill")
+	return "Without an address mails go to the tenant's owners, who are made with `memberintel user create`.\n\n" +
+		example("memberintel tenant contact anna@oak-hill.example --tenant oak-hill")
 }
 
 // Run sets the address; the same one changes nothing.
@@ -93,9 +96,17 @@ func (c *tenantContactCommand) Run(ctx context.Context, p *program) error {
 		if _, err := identity.SetContact(ctx, h.db, t.ID, c.Email, actor); err != nil {
 			return err
 		}
-		to := "nowhere"
-		if c.Email != "" {
-			to = "to " + c.Email
+		var told identity.Contact
+		err = h.db.TenantTx(ctx, t.ID, func(tx *postgres.TenantTx) (err error) {
+			told, err = identity.ContactOf(ctx, tx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		to := "nowhere: it has no owner yet"
+		if len(told.Emails) > 0 {
+			to = "to " + strings.Join(told.Emails, ", ")
 		}
 		p.answer(tenantView{t.ID, t.Name, t.Plan}, line("News of %s's outages goes %s.", t.Name, to))
 		return nil

@@ -10,6 +10,8 @@ import (
 type userCommands struct {
 	Create userCreateCommand `cmd:"" help:"Let somebody sign in for a tenant."`
 	Role   userRoleCommand   `cmd:"" help:"Change what somebody is to a tenant."`
+
+	Password userPasswordCommand `cmd:"" help:"Give somebody another password, and sign them out everywhere."`
 }
 
 type userCreateCommand struct {
@@ -35,18 +37,16 @@ type userView struct {
 
 // Run makes the user; the same one changes nothing.
 func (c *userCreateCommand) Run(ctx context.Context, p *program) error {
-	if err := p.readSecrets(true); err != nil {
+	password, err := p.userPassword()
+	if err != nil {
 		return err
-	}
-	if p.secrets.UserPassword == "" {
-		return usage("There is no password: set MEMBERINTEL_USER_PASSWORD, or write it to stdin as MEMBERINTEL_USER_PASSWORD=value.")
 	}
 	return p.with(ctx, func(h *house) error {
 		t, err := identity.Find(ctx, h.db, c.Tenant)
 		if err != nil {
 			return err
 		}
-		user, created, err := identity.NewUsers(h.db).Create(ctx, t.ID, c.Email, identity.Role(c.Role), p.secrets.UserPassword, actor)
+		user, created, err := identity.NewUsers(h.db).Create(ctx, t.ID, c.Email, identity.Role(c.Role), password, actor)
 		if err != nil {
 			return err
 		}
@@ -55,6 +55,42 @@ func (c *userCreateCommand) Run(ctx context.Context, p *program) error {
 			told = line("%s can sign in at %s/signin, as %s of %s.", user.Email, p.PublicURL, user.Role, t.Name)
 		}
 		p.answer(userView{user.ID, t.ID, user.Email, user.Role, created}, told)
+		return nil
+	})
+}
+
+func (p *program) userPassword() (string, error) {
+	if err := p.readSecrets(true); err != nil {
+		return "", err
+	}
+	if p.secrets.UserPassword == "" {
+		return "", usage("There is no password: set MEMBERINTEL_USER_PASSWORD, or write it to stdin as MEMBERINTEL_USER_PASSWORD=value.")
+	}
+	return p.secrets.UserPassword, nil
+}
+
+type userPasswordCommand struct {
+	Email string `required:"" placeholder:"E" help:"The person's e-mail address."`
+}
+
+// Help says where the password comes from, with an example.
+func (*userPasswordCommand) Help() string {
+	return "The new password is MEMBERINTEL_USER_PASSWORD, from the environment or from stdin, one NAME=value a line; it has at least 12 characters. " +
+		"It counts for all tenants that the person serves, and every session of theirs ends.\n\n" +
+		example("memberintel user password --email anna@oak-hill.example < user.env")
+}
+
+// Run changes the password.
+func (c *userPasswordCommand) Run(ctx context.Context, p *program) error {
+	password, err := p.userPassword()
+	if err != nil {
+		return err
+	}
+	return p.with(ctx, func(h *house) error {
+		if err := identity.NewUsers(h.db).SetPassword(ctx, c.Email, password, actor); err != nil {
+			return err
+		}
+		p.answer(map[string]any{"email": c.Email, "changed": true}, line("%s has the new password, and is signed out everywhere.", c.Email))
 		return nil
 	})
 }

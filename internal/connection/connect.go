@@ -136,6 +136,7 @@ func renew(ctx context.Context, tx *postgres.TenantTx, current Connection, r Req
 		       last_error_kind = CASE WHEN anew THEN NULL ELSE last_error_kind END,
 		       last_error_cause = CASE WHEN anew THEN NULL ELSE last_error_cause END,
 		       last_error_checklist = CASE WHEN anew THEN NULL ELSE last_error_checklist END,
+		       last_error_beside = CASE WHEN anew THEN NULL ELSE last_error_beside END,
 		       consecutive_failures = CASE WHEN anew THEN 0 ELSE consecutive_failures END,
 		       awaited_since = CASE WHEN anew THEN memberintel_now() ELSE awaited_since END
 		  FROM (SELECT $5::boolean AS anew) a

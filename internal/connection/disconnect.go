@@ -16,7 +16,8 @@ func (s *Store) Disconnect(ctx context.Context, tx *postgres.TenantTx, id ID, re
 		UPDATE connection
 		   SET state = 'disconnected', disconnected_at = memberintel_now(), generation = generation + 1,
 		       next_sync_at = NULL, awaited_since = NULL, consecutive_failures = 0,
-		       last_error = nullif($2, ''), last_error_kind = NULL, last_error_cause = NULL, last_error_checklist = NULL
+		       last_error = nullif($2, ''), last_error_kind = NULL, last_error_cause = NULL, last_error_checklist = NULL,
+		       last_error_beside = NULL
 		 WHERE connection_id = $1 AND state <> 'disconnected'`, id, reason)
 	if err != nil {
 		return false, fmt.Errorf("connection: disconnect: %w", err)

@@ -29,7 +29,8 @@ func (s *Store) Succeeded(ctx context.Context, tx *postgres.TenantTx, id ID, o O
 		UPDATE connection
 		   SET state = CASE WHEN state = 'paused' THEN state ELSE 'connected' END,
 		       last_attempt_at = memberintel_now(), last_success_at = memberintel_now(),
-		       last_error = NULL, last_error_kind = NULL, last_error_cause = NULL, last_error_checklist = NULL, consecutive_failures = 0,
+		       last_error = NULL, last_error_kind = NULL, last_error_cause = NULL, last_error_checklist = NULL, last_error_beside = NULL,
+		       consecutive_failures = 0,
 		       awaited_since = NULL,
 		       response_ms = coalesce(nullif($2, 0), response_ms), next_sync_at = coalesce($3, next_sync_at),
 		       not_permitted = coalesce($4::text[], '{}'), mapping_version = coalesce(nullif($5, 0), mapping_version)
@@ -59,7 +60,7 @@ func (s *Store) Failed(
 		   SET state = CASE WHEN state = 'paused' THEN state ELSE $2 END,
 		       last_attempt_at = memberintel_now(), consecutive_failures = consecutive_failures + CASE WHEN $4 = 'rate_limited' THEN 0 ELSE 1 END,
 		       awaited_since = coalesce(awaited_since, least(next_sync_at, memberintel_now())),
-		       last_error = $3, last_error_kind = nullif($4, ''), last_error_cause = $5, last_error_checklist = $11,
+		       last_error = $3, last_error_kind = nullif($4, ''), last_error_cause = $5, last_error_checklist = $11, last_error_beside = NULL,
 		       response_ms = coalesce(nullif($6, 0), response_ms), next_sync_at = coalesce($7, next_sync_at),
 		       not_permitted = CASE WHEN $8 THEN coalesce($9::text[], '{}') ELSE not_permitted END,
 		       mapping_version = coalesce(nullif($10, 0), mapping_version)
@@ -72,21 +73,48 @@ func (s *Store) Failed(
 	return nil
 }
 
-// Troubled records what went wrong beside the syncs, with what the source pushed or with a fetch of single objects:
-// problem is never nil. The connection is degraded, or failed when the source refuses the credential. It is no attempt,
-// so none is counted, and a connection that has failed goes on saying why. A paused or disconnected one is left as it is.
-func (s *Store) Troubled(ctx context.Context, tx *postgres.TenantTx, id ID, problem error) error {
+// Beside is work on a connection beside its syncs.
+type Beside string
+
+// What is done beside the syncs.
+const (
+	Push    Beside = "push"    // what the source delivers is read
+	Refetch Beside = "refetch" // single objects are fetched
+)
+
+// Troubled records what went wrong beside the syncs: problem is never nil. The connection is degraded, or failed when
+// the source refuses the credential. It is no attempt, so none is counted. What the last attempt says stays in place,
+// unless the source refuses the credential now; so it does at a connection that has failed. A paused or disconnected
+// one is left as it is.
+func (s *Store) Troubled(ctx context.Context, tx *postgres.TenantTx, id ID, with Beside, problem error) error {
 	kind := fault.KindOf(problem)
 	state := Degraded
 	if kind == fault.Unauthorized {
 		state = Failed
 	}
 	_, err := tx.Exec(ctx, `
-		UPDATE connection SET state = $2, last_error = $3, last_error_kind = nullif($4, ''), last_error_cause = $5, last_error_checklist = $6
-		 WHERE connection_id = $1 AND state NOT IN ('failed', 'paused', 'disconnected')`,
-		id, state, storable(fault.Sentence(problem), causeLimit), kind, storable(problem.Error(), causeLimit), ownChecklist(problem))
+		UPDATE connection SET state = $2, last_error = $3, last_error_kind = nullif($4, ''), last_error_cause = $5, last_error_checklist = $6,
+		       last_error_beside = $7
+		 WHERE connection_id = $1 AND state NOT IN ('failed', 'paused', 'disconnected')
+		   AND (last_error IS NULL OR last_error_beside IS NOT NULL OR $2 = 'failed')`,
+		id, state, storable(fault.Sentence(problem), causeLimit), kind, storable(problem.Error(), causeLimit), ownChecklist(problem), with)
 	if err != nil {
 		return fmt.Errorf("connection: record trouble: %w", err)
+	}
+	return nil
+}
+
+// Eased takes back what Troubled told of the same work, which has succeeded since. A connection whose last attempt
+// went well is connected again; one whose attempts fail stays degraded, and the next attempt says why.
+func (s *Store) Eased(ctx context.Context, tx *postgres.TenantTx, id ID, with Beside) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE connection
+		   SET state = CASE WHEN state IN ('paused', 'disconnected') THEN state WHEN consecutive_failures > 0 THEN 'degraded'
+		                    WHEN last_success_at IS NULL THEN 'pending' ELSE 'connected' END,
+		       last_error = NULL, last_error_kind = NULL, last_error_cause = NULL, last_error_checklist = NULL, last_error_beside = NULL
+		 WHERE connection_id = $1 AND last_error_beside = $2`, id, with)
+	if err != nil {
+		return fmt.Errorf("connection: record that trouble is over: %w", err)
 	}
 	return nil
 }

@@ -53,6 +53,8 @@ type Platform struct {
 	// Push brings an offer to a site, signed with the offer's key, and returns the verifier that the site answers. An
 	// answer that is not signed with that key is an error. It is asked for sites with https alone.
 	Push func(ctx context.Context, site, siteID string, offer Offer) (verifier string, err error)
+	// Withdraw lets a site forget a key that was pushed to it and is not kept; what it had before goes on.
+	Withdraw func(ctx context.Context, site, siteID string, key Key) error
 	// Connected is called when a connection has a new key and the site was asked, whatever came of it.
 	Connected func(ctx context.Context, id connection.ID) error
 }

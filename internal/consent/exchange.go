@@ -140,12 +140,17 @@ func (f *Flow) note(ctx context.Context, a agreement, why string) error {
 	})
 }
 
-// keep stores the key, in one transaction with the question whether the owner is one still. announced is the
-// connection that the site was told, nil when it is told afterwards.
-func (f *Flow) keep(ctx context.Context, a agreement, key Key, announced *connection.ID) (c connection.Connection, err error) {
+// keep stores the key, in one transaction with the question whether the owner is one still. brought is what the site
+// was told before, nil when it is told afterwards; the same transaction spends its code then.
+func (f *Flow) keep(ctx context.Context, a agreement, key Key, brought *Offer) (c connection.Connection, err error) {
 	err = f.db.TenantTx(ctx, a.TenantID, func(tx *postgres.TenantTx) error {
 		if err := mustOwn(ctx, tx, a.UserID); err != nil {
 			return err
+		}
+		if brought != nil {
+			if err := spend(ctx, tx, brought.Code); err != nil {
+				return err
+			}
 		}
 		before, err := f.current(ctx, tx, a.SiteID)
 		if err != nil {
@@ -154,13 +159,13 @@ func (f *Flow) keep(ctx context.Context, a agreement, key Key, announced *connec
 		request := f.platform.Credential(a.SiteURL, a.SiteID, key)
 		request.Pipeline, request.SourceAccountID = f.platform.Pipeline, a.SiteID
 		request.AccountConfirmed = before.AccountConfirmed && before.State != connection.Disconnected
-		if announced != nil {
-			request.NewID = *announced
+		if brought != nil {
+			request.NewID = brought.ConnectionID
 		}
 		if c, _, err = f.connections.Connect(ctx, tx, request); err != nil {
 			return err
 		}
-		if announced != nil && c.ID != *announced {
+		if brought != nil && c.ID != brought.ConnectionID {
 			return fault.New(fault.Conflict, "Somebody else has connected this tenant meanwhile.")
 		}
 		if err := settle(ctx, tx, c.ID, a.SiteURL); err != nil {
@@ -169,6 +174,19 @@ func (f *Flow) keep(ctx context.Context, a agreement, key Key, announced *connec
 		return audit.Record(ctx, tx, a.Email, "connect.exchange", c.ID.String(), map[string]any{"site": a.SiteURL, "site_id": a.SiteID, "key_id": key.ID})
 	})
 	return c, err
+}
+
+// spend is take within a transaction of the tenant's.
+func spend(ctx context.Context, tx *postgres.TenantTx, code string) error {
+	tag, err := tx.Exec(ctx, `UPDATE connect_code SET spent_at = memberintel_now()
+		WHERE code_hash = $1 AND spent_at IS NULL AND expires_at > memberintel_now()`, hashOf(code))
+	if err != nil {
+		return fmt.Errorf("consent: spend a code: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return ErrInvalidGrant
+	}
+	return nil
 }
 
 // proves reports whether the verifier is that of an S256 challenge (RFC 7636).

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/google/uuid"
 
-	"memberintel/internal/connection"
 	"memberintel/internal/postgres"
 )
 
@@ -27,19 +27,25 @@ func (o Offer) GoString() string { return o.KeyID }
 func (o Offer) LogValue() slog.Value { return slog.StringValue(o.KeyID) }
 
 // bring takes the key to a site whose server has not fetched it, at the address that the owner saw. The plugin takes
-// it only once its own exchange has failed, so the two ways do not both end in a key.
+// it only once its own exchange has failed, so the two ways do not both end in a key. Each try brings the same offer,
+// since the site may have taken it while its answer was lost. A key that is not kept here in the end is taken back
+// there.
 func (f *Flow) bring(ctx context.Context, code string) {
+	offer := Offer{Code: code, Grant: Grant{KeyID: newKeyID(), Secret: random(), ConnectionID: uuid.New()}}
 	var a agreement
-	var err error
+	offered := false
+	err := errNotTried
 	for _, pause := range f.patience.Push {
 		if !wait(ctx, pause) {
-			return
+			break
 		}
-		if a, err = f.look(ctx, code); errors.Is(err, ErrInvalidGrant) {
+		found, looked := f.look(ctx, code)
+		if errors.Is(looked, ErrInvalidGrant) && !offered {
 			return // the site has fetched its key
 		}
-		if err == nil {
-			err = f.push(ctx, a, code)
+		if err = looked; err == nil {
+			a = found
+			err = f.push(ctx, a, &offer, &offered)
 		}
 		if err == nil {
 			return
@@ -52,30 +58,36 @@ func (f *Flow) bring(ctx context.Context, code string) {
 	if a.SiteURL == "" {
 		return
 	}
+	if offered {
+		f.withdraw(ctx, a, offer)
+	}
 	if err := f.note(ctx, a, "push"); err != nil {
 		f.log.WarnContext(ctx, "a refusal could not be noted", "error", err)
 	}
 }
 
-// push brings the key once. The site proves with the verifier that it is the one which asked; then the code is spent
-// and the key kept, else the key is forgotten.
-func (f *Flow) push(ctx context.Context, a agreement, code string) error {
-	id, err := f.announce(ctx, a)
-	if err != nil {
+// errNotTried is why nothing was brought when the program ends before the first try.
+var errNotTried = errors.New("consent: the program ended")
+
+// push brings the key once. The site proves with the verifier that it is the one which asked; then the key is kept and
+// the code spent, both or neither. offered becomes true as soon as the site may have taken the key.
+func (f *Flow) push(ctx context.Context, a agreement, offer *Offer, offered *bool) error {
+	offer.Tenant = a.Tenant
+	if err := f.announce(ctx, a, offer); err != nil {
 		return err
 	}
-	key := Key{newKeyID(), random()}
-	verifier, err := f.platform.Push(ctx, a.SiteURL, a.SiteID, Offer{code, Grant{key.ID, key.Secret, id, a.Tenant}})
+	*offered = true
+	verifier, err := f.platform.Push(ctx, a.SiteURL, a.SiteID, *offer)
 	if err != nil {
-		return err
-	}
-	if _, err := f.take(ctx, code); err != nil {
 		return err
 	}
 	if !proves(verifier, a.Challenge) {
+		if _, err := f.take(ctx, offer.Code); err != nil {
+			return err
+		}
 		return ErrInvalidGrant
 	}
-	c, err := f.keep(ctx, a, key, &id)
+	c, err := f.keep(ctx, a, Key{offer.KeyID, offer.Secret}, offer)
 	if err != nil {
 		return err
 	}
@@ -83,18 +95,29 @@ func (f *Flow) push(ctx context.Context, a agreement, code string) error {
 	return nil
 }
 
-// announce says which connection it will be, before there is one.
-func (f *Flow) announce(ctx context.Context, a agreement) (id connection.ID, err error) {
-	err = f.db.TenantTx(ctx, a.TenantID, func(tx *postgres.TenantTx) error {
+// announce says in the offer which connection it will be, before there is one.
+func (f *Flow) announce(ctx context.Context, a agreement, offer *Offer) error {
+	return f.db.TenantTx(ctx, a.TenantID, func(tx *postgres.TenantTx) error {
 		if err := mustOwn(ctx, tx, a.UserID); err != nil {
 			return err
 		}
 		c, err := f.current(ctx, tx, a.SiteID)
-		id = c.ID
+		if err == nil && c.ID != uuid.Nil {
+			offer.ConnectionID = c.ID
+		}
 		return err
 	})
-	if id == uuid.Nil {
-		id = uuid.New()
-	}
-	return id, err
 }
+
+// withdraw lets the site forget a key that is not kept here, so that its owner sees there that it is not connected,
+// and not that it waits for ever. Where even that fails, the site's screen says that nobody has used the key.
+func (f *Flow) withdraw(ctx context.Context, a agreement, offer Offer) {
+	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), withdrawPatience)
+	defer end()
+	if err := f.platform.Withdraw(ctx, a.SiteURL, a.SiteID, Key{offer.KeyID, offer.Secret}); err != nil {
+		f.log.InfoContext(ctx, "a key that was not kept could not be taken back", "site", a.SiteURL, "error", err)
+	}
+}
+
+// withdrawPatience is how long a key is tried to be taken back, also when the program ends.
+const withdrawPatience = 5 * time.Second

@@ -53,20 +53,25 @@ func (u *Users) SignIn(ctx context.Context, email, password string, address neti
 		return "", err
 	}
 	if !right {
-		return "", fault.New(fault.Unauthorized, "This e-mail address and password do not go together.")
+		return "", wrongPassword()
 	}
 	if !strings.HasPrefix(hash, hashPrefix()) {
+		before := hash
 		if hash, err = u.hashing.hash(ctx, password); err == nil {
-			err = u.setHash(ctx, id, hash)
+			err = u.setHash(ctx, id, before, hash)
 		}
 		if err != nil {
 			return "", err
 		}
 	}
-	if token, err = u.begin(ctx, id, limits[0]); err != nil {
+	if token, err = u.begin(ctx, id, hash, limits[0]); err != nil {
 		return "", err
 	}
 	return token, u.note(ctx, id, email, "user.sign_in")
+}
+
+func wrongPassword() error {
+	return fault.New(fault.Unauthorized, "This e-mail address and password do not go together.")
 }
 
 // login returns the hash of an address's password, "" where nobody has the address.
@@ -81,9 +86,10 @@ func (u *Users) login(ctx context.Context, email string) (id UserID, hash string
 }
 
 // begin stores the new session and forgives the attempts that this account made from here; those of others on the
-// same account or address go on counting.
-func (u *Users) begin(ctx context.Context, id UserID, own subjected) (string, error) {
-	token := newToken()
+// same account or address go on counting. hash is what the password was compared with: one that was changed meanwhile
+// opens nothing.
+func (u *Users) begin(ctx context.Context, id UserID, hash string, own subjected) (string, error) {
+	token, begun := newToken(), false
 	err := u.db.ServiceTx(ctx, func(tx *postgres.ServiceTx) error {
 		if err := own.forgive(ctx, tx, own.subject); err != nil {
 			return err
@@ -91,22 +97,32 @@ func (u *Users) begin(ctx context.Context, id UserID, own subjected) (string, er
 		if _, err := tx.Exec(ctx, `DELETE FROM user_session WHERE expires_at < memberintel_now()`); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO user_session (session_hash, user_id, created_at, last_seen_at, expires_at)
-			VALUES ($1, $2, memberintel_now(), memberintel_now(), memberintel_now() + $3::interval)`, tokenHash(token), id, sessionIdle)
+		tag, err := tx.Exec(ctx, `INSERT INTO user_session (session_hash, user_id, created_at, last_seen_at, expires_at)
+			SELECT $1, user_id, memberintel_now(), memberintel_now(), memberintel_now() + $3::interval
+			  FROM user_login WHERE user_id = $2 AND password_hash = $4 FOR SHARE`, tokenHash(token), id, sessionIdle, hash)
+		begun = err == nil && tag.RowsAffected() == 1
 		return err
 	})
 	if err != nil {
 		return "", fmt.Errorf("identity: begin a session: %w", err)
+	}
+	if !begun {
+		return "", wrongPassword()
 	}
 	return token, nil
 }
 
 // note writes to the audit of each of the user's tenants what the user did.
 func (u *Users) note(ctx context.Context, id UserID, email, action string) error {
+	return u.noteAs(ctx, id, email, action, email)
+}
+
+// noteAs is note for what somebody else, actor, did to the user.
+func (u *Users) noteAs(ctx context.Context, id UserID, actor, action, email string) error {
 	memberships, err := u.Memberships(ctx, id)
 	for _, m := range memberships {
 		err = u.db.TenantTx(ctx, m.Tenant, func(tx *postgres.TenantTx) error {
-			return audit.Record(ctx, tx, email, action, email, nil)
+			return audit.Record(ctx, tx, actor, action, email, nil)
 		})
 		if err != nil {
 			return err

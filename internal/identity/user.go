@@ -172,12 +172,13 @@ func (u *Users) ensureLogin(ctx context.Context, email, password string) (id Use
 	case serves:
 		return id, fault.New(fault.Conflict, "%s can sign in already, with another password; give that one to add a role.", email)
 	}
-	return id, u.setHash(ctx, id, hash)
+	return id, u.setHash(ctx, id, known, hash)
 }
 
-func (u *Users) setHash(ctx context.Context, id UserID, hash string) error {
+// setHash replaces the hash that was read, unless somebody else has done so meanwhile.
+func (u *Users) setHash(ctx context.Context, id UserID, before, hash string) error {
 	err := u.db.ServiceTx(ctx, func(tx *postgres.ServiceTx) error {
-		_, err := tx.Exec(ctx, `UPDATE user_login SET password_hash = $2 WHERE user_id = $1`, id, hash)
+		_, err := tx.Exec(ctx, `UPDATE user_login SET password_hash = $3 WHERE user_id = $1 AND password_hash = $2`, id, before, hash)
 		return err
 	})
 	if err != nil {

@@ -22,12 +22,15 @@ const (
 // person helps nothing is tried before the next period; what a switch stopped is due again as soon as the switch is
 // off; where another worker is at it, nothing is to be done; and where the database went away, the run goes on as after a
 // crash. A site that was not asked, because it is left in peace or others are at it, is asked when its time has come,
-// and no attempt is spent.
+// and no attempt is spent. A full pass that has had its turn goes on at once, and spends none either.
 func Follow(e syncrun.Ended, chance float64) syncrun.Next {
 	var f *fault.Error
 	asked := time.Duration(0)
 	if errors.As(e.Err, &f) {
 		asked = min(f.RetryAfter, maxPatience)
+	}
+	if errors.Is(e.Err, syncrun.ErrTurnOver) {
+		return syncrun.Next{Again: true, Attempt: e.Attempt}
 	}
 	if errors.Is(e.Err, care.ErrNotAsked) {
 		return syncrun.Next{Again: true, Attempt: e.Attempt, After: later(max(asked, DefaultBusy), chance)}

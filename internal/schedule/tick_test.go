@@ -280,6 +280,31 @@ func TestASourceThatKnocksWhileItsSyncFailsIsNotAskedMoreOften(t *testing.T) {
 	}
 }
 
+// Less may be read for a knock than at a regular turn, which must not be lost in it.
+func TestATurnThatMeetsAKnockIsATurn(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect(connection.MemberPress, tenant.Pro)
+	cause := syncrun.Cause("")
+	w.pull = func(_ context.Context, run *syncrun.Run) (syncrun.Outcome, error) {
+		cause = run.Cause
+		return syncrun.Outcome{}, nil
+	}
+	for _, steps := range []func(){
+		func() { w.request(c, syncrun.Knock, ""); w.tick() },
+		func() { w.tick(); w.request(c, syncrun.Knock, "") },
+	} {
+		w.exec(`UPDATE connection SET next_sync_at = memberintel_now() - interval '1 minute'`)
+		steps()
+		if w.work(); cause != syncrun.Scheduled {
+			t.Errorf("it was a run for a %s", cause)
+		}
+	}
+	w.request(c, syncrun.Knock, "")
+	if w.work(); cause != syncrun.Knock {
+		t.Errorf("a knock alone was a run for a %s", cause)
+	}
+}
+
 func TestAKnockDoesNotStartWhatHasFailed(t *testing.T) {
 	w := newWorld(t)
 	c := w.connect(connection.MemberPress, tenant.Pro)

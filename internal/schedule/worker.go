@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,12 @@ type Sync func(ctx context.Context, c connection.Connection, t syncrun.Ticket) (
 type Worker struct {
 	Scheduler *Scheduler
 	Syncs     map[connection.Pipeline]Sync
+	Turn      time.Duration // how long one run may take before another goes on with it; 0 means DefaultTurn
 }
+
+// DefaultTurn ends well before a job engine ends what takes too long, so that a long pass comes to rest at a checkpoint
+// and is not taken for one that hangs.
+const DefaultTurn = 100 * time.Minute
 
 // unknown is how long a run waits whose pipeline this program does not have: a newer release is being rolled out.
 const unknown = 10 * time.Minute
@@ -48,7 +54,9 @@ func (w *Worker) Handle(ctx context.Context, j job.Job) error {
 	if err != nil || !stands {
 		return err
 	}
-	report, err := sync(ctx, c, syncrun.Ticket{RunID: run.RunID, Gen: run.Gen, Follow: func(e syncrun.Ended) syncrun.Next {
+	turn, end := context.WithTimeoutCause(ctx, cmp.Or(w.Turn, DefaultTurn), syncrun.ErrTurnOver)
+	defer end()
+	report, err := sync(turn, c, syncrun.Ticket{RunID: run.RunID, Gen: run.Gen, Follow: func(e syncrun.Ended) syncrun.Next {
 		return Follow(e, w.Scheduler.chance())
 	}})
 	switch {

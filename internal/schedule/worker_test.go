@@ -147,6 +147,70 @@ func TestPatienceSpendsNoAttempt(t *testing.T) {
 	}
 }
 
+// A pass that takes longer than a job may is no failure as long as it gets on.
+func TestALongPassGoesOnFromWhereItWas(t *testing.T) {
+	w := newWorld(t)
+	w.worker.Turn = 300 * time.Millisecond
+	c := w.connect(connection.Stripe, tenant.Pro)
+	part := 0
+	w.pull = func(ctx context.Context, run *syncrun.Run) (syncrun.Outcome, error) {
+		saved, err := run.Checkpoints(ctx)
+		if err != nil || len(saved) != part {
+			t.Errorf("turn %d begins with %d checkpoints, %v", part, len(saved), err)
+		}
+		if part++; part > 12 {
+			return syncrun.Outcome{}, nil
+		}
+		if err := run.Commit(ctx, member(fmt.Sprint("cus_", part), part)); err != nil {
+			return syncrun.Outcome{}, err
+		}
+		<-ctx.Done()
+		return syncrun.Outcome{}, fmt.Errorf("read a page: %w", ctx.Err())
+	}
+	w.request(c, syncrun.Button, syncrun.Full)
+	for range 12 {
+		if w.work() != 1 {
+			t.Fatal("it does not go on")
+		}
+		if got := w.text(`SELECT format('%s %s %s', mode, status, attempt) FROM sync_run ORDER BY run_id DESC LIMIT 1`); got != "full queued 1" {
+			t.Fatalf("after turn %d: %s", part, got)
+		}
+		if got := w.text(`SELECT format('%s %s %s', state, consecutive_failures, last_error) FROM connection`); got != "pending 0 " {
+			t.Fatalf("after turn %d the connection is %s", part, got)
+		}
+	}
+	w.work()
+	if got := w.text(`SELECT state FROM connection`); got != "connected" || part != 13 {
+		t.Errorf("after %d turns the connection is %s", part, got)
+	}
+}
+
+// One that got nowhere in its time, or whose reading would begin anew, has failed.
+func TestATurnThatLeadsNowhereIsAFailure(t *testing.T) {
+	for mode, commits := range map[syncrun.Mode]bool{syncrun.Full: false, "": true} {
+		w := newWorld(t)
+		w.worker.Turn = 300 * time.Millisecond
+		c := w.connect(connection.Stripe, tenant.Pro)
+		w.pull = func(ctx context.Context, run *syncrun.Run) (syncrun.Outcome, error) {
+			if commits {
+				if err := run.Commit(ctx, member("cus_1", 1)); err != nil {
+					return syncrun.Outcome{}, err
+				}
+			}
+			<-ctx.Done()
+			return syncrun.Outcome{}, ctx.Err()
+		}
+		w.request(c, syncrun.Button, mode)
+		w.work()
+		if got := w.text(`SELECT format('%s %s', state, consecutive_failures) FROM connection`); got != "degraded 1" {
+			t.Errorf("%q: the connection is %s", mode, got)
+		}
+		if got := w.text(`SELECT format('%s %s', status, attempt) FROM sync_run ORDER BY run_id DESC LIMIT 1`); got != "queued 2" {
+			t.Errorf("%q: the next is %s", mode, got)
+		}
+	}
+}
+
 func TestARefusedKeyIsNotTriedAgain(t *testing.T) {
 	w := newWorld(t)
 	c := w.connect(connection.Stripe, tenant.Pro)
@@ -431,7 +495,7 @@ func TestALostDeliveryIsSentAgain(t *testing.T) {
 	c := w.connect(connection.Stripe, tenant.Pro)
 	w.request(c, syncrun.Button, "")
 	first := w.engine.take()[0]
-	sent := 0
+	began, sent := now, 0
 	for range 12 * 60 { // two hours
 		now = now.Add(10 * time.Second)
 		set(now)
@@ -444,6 +508,9 @@ func TestALostDeliveryIsSentAgain(t *testing.T) {
 	done := 0
 	w.pull = func(context.Context, *syncrun.Run) (syncrun.Outcome, error) { done++; return syncrun.Outcome{}, nil }
 	for _, j := range append([]job.Job{first}, jobs...) { // and then all of them come
+		if !j.NotBefore.Equal(began) {
+			t.Errorf("generation %d queues up at %v; it waits since %v", j.Gen, j.NotBefore, began)
+		}
 		if err := w.worker.Handle(t.Context(), j); err != nil {
 			t.Fatal(err)
 		}

@@ -71,9 +71,9 @@ func (l *Ledger) BeginQueued(ctx context.Context, c connection.Connection, t Tic
 // open locks the row of the ticket.
 func (r *Run) open(ctx context.Context, tx *postgres.TenantTx) error {
 	err := tx.QueryRow(ctx, `
-		SELECT mode, attempt, lease_expires_at IS NOT NULL FROM sync_run
+		SELECT mode, coalesce(cause, ''), attempt, lease_expires_at IS NOT NULL FROM sync_run
 		 WHERE run_id = $1 AND gen = $2 AND status = 'queued' AND connection_id = $3 FOR UPDATE`,
-		r.ID, r.ticket.Gen, r.Connection.ID).Scan(&r.Mode, &r.attempt, &r.Resumed)
+		r.ID, r.ticket.Gen, r.Connection.ID).Scan(&r.Mode, &r.Cause, &r.attempt, &r.Resumed)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ErrGone
 	}

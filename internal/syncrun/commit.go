@@ -54,6 +54,9 @@ func (r *Run) Commit(ctx context.Context, w Work) error {
 		records += c.Records
 	}
 	r.records.Add(int64(records))
+	if len(w.Checkpoints) > 0 {
+		r.advanced.Store(true)
+	}
 	r.ledger.Metrics.RecordsCommitted(string(r.Connection.Pipeline), streamOf(w), records)
 	return nil
 }

@@ -48,8 +48,13 @@ type Report struct {
 // through; that the database went away is not told of the connection, unless nothing follows. It must be called exactly
 // once. With an error there is no report: the run is open, and a sweep goes on with it.
 func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) {
-	if cause := context.Cause(ctx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
-		err = cause
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		switch {
+		case errors.Is(cause, ErrTurnOver):
+			err = r.turnOver()
+		case errors.Is(err, context.Canceled):
+			err = cause
+		}
 	}
 	ctx = context.WithoutCancel(ctx)
 	r.cancel(nil)
@@ -58,6 +63,9 @@ func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) 
 	var problem error
 	txErr := r.ledger.DB.TenantTx(ctx, r.Connection.TenantID, func(tx *postgres.TenantTx) error {
 		quarantined, e := CountQuarantine(ctx, tx, r.Connection.ID)
+		if e == nil && quarantined == 0 {
+			e = r.ledger.Connections.Eased(ctx, tx, r.Connection.ID, connection.Push)
+		}
 		if e != nil {
 			return e
 		}
@@ -93,6 +101,19 @@ func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) 
 		r.ledger.Log.ErrorContext(ctx, "sync run ended early", "status", report.Status, "error", err)
 	}
 	return report, nil
+}
+
+// ErrTurnOver is the cause of a context that ends because a run has had its time, for others to have theirs. A full
+// pass that has committed something since it began or was resumed is stopped then, and the next goes on from there.
+var ErrTurnOver = errors.New("syncrun: the run has had its turn")
+
+// turnOver says what it means that the run's turn is over. What an incremental run has read is read again by the next,
+// so that one has failed, like one that got nowhere.
+func (r *Run) turnOver() error {
+	if r.Mode == Full && r.advanced.Load() {
+		return fault.Wrap(fault.Stopped, ErrTurnOver, "There is much to read; the sync goes on from where it was.")
+	}
+	return fault.New(fault.Unavailable, "The sync did not come to its end in the time that it has.")
 }
 
 // kindOf is the kind of what was wrong, for the metrics.

@@ -71,7 +71,8 @@ type Run struct {
 	ID         int64
 	Connection connection.Connection
 	Mode       Mode
-	Resumed    bool // an earlier worker died on it; its checkpoints stand
+	Cause      Cause // who asked for it; "" where nobody queued it
+	Resumed    bool  // an earlier worker died on it; its checkpoints stand
 	StartedAt  time.Time
 
 	ledger   *Ledger
@@ -82,6 +83,7 @@ type Run struct {
 	cancel   context.CancelCauseFunc
 	beating  chan struct{}
 	records  atomic.Int64
+	advanced atomic.Bool // this worker has committed a checkpoint
 	expected atomic.Int64
 }
 

@@ -79,9 +79,9 @@ type Understood struct {
 }
 
 // ReleaseQuarantine forgets, with the transaction's next round trip, the objects that have since been read
-// well. Then it calls stay with those that stay, because the good reading may be the older one: what is read
-// after Settles of theirs will tell.
-func ReleaseQuarantine(tx *postgres.TenantTx, id connection.ID, objects []Understood, stay func([]Understood)) {
+// well. Then it calls done with how many that were, and with those that stay, because the good reading may be the
+// older one: what is read after Settles of theirs will tell.
+func ReleaseQuarantine(tx *postgres.TenantTx, id connection.ID, objects []Understood, done func(released int, stay []Understood)) {
 	streams, ids, until := make([]string, len(objects)), make([]string, len(objects)), make([]time.Time, len(objects))
 	for i, o := range objects {
 		streams[i], ids[i], until[i] = o.Stream, o.SourceID, o.Settles
@@ -93,17 +93,40 @@ func ReleaseQuarantine(tx *postgres.TenantTx, id connection.ID, objects []Unders
 		), released AS (
 		    DELETE FROM quarantine q USING s
 		     WHERE q.connection_id = $1 AND q.stream = s.stream AND q.source_id = s.source_id AND q.observed_until <= s.until
+		    RETURNING q.stream, q.source_id, q.observed_until
 		)
-		SELECT q.stream, q.source_id, q.observed_until FROM quarantine q JOIN s USING (stream, source_id)
-		 WHERE q.connection_id = $1 AND q.observed_until > s.until`,
+		SELECT q.stream, q.source_id, q.observed_until, false AS released FROM quarantine q JOIN s USING (stream, source_id)
+		 WHERE q.connection_id = $1 AND q.observed_until > s.until
+		UNION ALL SELECT stream, source_id, observed_until, true FROM released`,
 		id, streams, ids, until).Query(func(rows pgx.Rows) error {
-		held, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Understood])
+		var held []Understood
+		var one Understood
+		var out bool
+		released := 0
+		_, err := pgx.ForEachRow(rows, []any{&one.Stream, &one.SourceID, &one.Settles, &out}, func() error {
+			if out {
+				released++
+			} else {
+				held = append(held, one)
+			}
+			return nil
+		})
 		if err != nil {
 			return fmt.Errorf("syncrun: release from quarantine: %w", err)
 		}
-		stay(held)
+		done(released, held)
 		return nil
 	})
+}
+
+// Eased ends what a push said of its quarantined objects, once none is held any more. It belongs behind what released
+// some.
+func (l *Ledger) Eased(ctx context.Context, tx *postgres.TenantTx, id connection.ID) error {
+	held, err := CountQuarantine(ctx, tx, id)
+	if err != nil || held > 0 {
+		return err
+	}
+	return l.Connections.Eased(ctx, tx, id, connection.Push)
 }
 
 // CountQuarantine returns how many objects of a connection are held.

@@ -92,14 +92,15 @@ func (l *Ledger) GiveUp(ctx context.Context, d Dead) error {
 }
 
 // Redeliver returns up to limit waiting runs that could have begun grace ago, and for each generation that was
-// delivered before, so much longer, up to an hour. They get a new generation: what was delivered before is lost, or it waits
-// behind many others and is dropped when it comes.
+// delivered before, so much longer after the last, up to an hour. They get a new generation: what was delivered before is
+// lost, or it waits behind many others and is dropped when it comes. The time from which they may begin stays, so that
+// they keep their place among those that wait.
 func Redeliver(ctx context.Context, tx *postgres.ServiceTx, limit int, grace time.Duration) ([]Delivery, error) {
 	rows, err := tx.Query(ctx, `
-		UPDATE sync_run SET gen = gen + 1, not_before = memberintel_now()
+		UPDATE sync_run SET gen = gen + 1, redelivered_at = memberintel_now()
 		 WHERE run_id IN (SELECT run_id FROM sync_run
 		                   WHERE status = 'queued' AND mode <> 'live'
-		                     AND not_before < memberintel_now() - least($2::interval * gen, greatest($2, interval '1 hour'))
+		                     AND greatest(not_before, redelivered_at) < memberintel_now() - least($2::interval * gen, greatest($2, interval '1 hour'))
 		                   ORDER BY not_before LIMIT $1 FOR UPDATE SKIP LOCKED)
 		RETURNING run_id, gen, not_before`, limit, grace)
 	return collectDeliveries("redeliver", rows, err)

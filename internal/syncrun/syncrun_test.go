@@ -464,9 +464,9 @@ func TestQuarantineIsKeptListedAndReleased(t *testing.T) {
 	}
 	w.do(func(ctx context.Context, tx *postgres.TenantTx) error {
 		syncrun.ReleaseQuarantine(tx, w.conn.ID, []syncrun.Understood{until("ch_1", 10), until("ch_2", 15), {Stream: "refunds", SourceID: ""}},
-			func(stay []syncrun.Understood) {
-				if len(stay) != 1 || stay[0].SourceID != "ch_2" {
-					t.Errorf("what stays: %v", stay)
+			func(released int, stay []syncrun.Understood) {
+				if released != 1 || len(stay) != 1 || stay[0].SourceID != "ch_2" {
+					t.Errorf("released %d, what stays: %v", released, stay)
 				}
 			})
 		return tx.Flush(ctx)

@@ -73,6 +73,42 @@ func TestAKeyIsBroughtToNobodyElse(t *testing.T) {
 	}
 }
 
+// The site has taken the key, and its answer is lost on the way.
+func TestAKeyWhoseReceiptIsLostIsBroughtAgain(t *testing.T) {
+	w := newWorld(t, settings{push: 300 * time.Millisecond})
+	w.wp.mute, w.wp.loses = true, 1
+	b := w.signedIn(anna)
+	w.arrive(b.post("/connect/memberpress", b.consents(w.wp.request(), w.club)).Header.Get("Location"))
+	w.asked()
+	c, err := w.connection()
+	if err != nil || !c.AccountConfirmed || w.wp.screen() != "Connected to Lakeside Tennis Club" {
+		t.Errorf("%+v, %v; the site says %q", c, err, w.wp.screen())
+	}
+}
+
+// What the site took and the service could not keep is taken back, so that both say the same.
+func TestAKeyThatIsNotKeptIsTakenBack(t *testing.T) {
+	for name, loses := range map[string]int{"whose receipt comes": 0, "whose receipts are lost": 9} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, settings{push: 300 * time.Millisecond})
+			w.wp.mute, w.wp.loses = true, loses
+			w.wp.taken = func() {
+				if _, err := w.users.SetRole(t.Context(), w.club, anna, identity.RoleViewer, "test"); err != nil {
+					t.Error(err)
+				}
+			}
+			b := w.signedIn(anna)
+			w.arrive(b.post("/connect/memberpress", b.consents(w.wp.request(), w.club)).Header.Get("Location"))
+			until(t, "refused", func() bool {
+				return w.one(`SELECT count(*)::text FROM audit_event WHERE action = 'connect.refuse'`) == "1"
+			})
+			if _, err := w.connection(); !fault.Is(err, fault.NotFound) || w.wp.screen() != "Not connected" {
+				t.Errorf("%v; the site says %q", err, w.wp.screen())
+			}
+		})
+	}
+}
+
 func TestAKeyThatWasFetchedIsNotBroughtToo(t *testing.T) {
 	w := newWorld(t, settings{push: 200 * time.Millisecond})
 	b := w.signedIn(anna)

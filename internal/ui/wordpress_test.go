@@ -37,6 +37,8 @@ type wordpress struct {
 	says     string // the home address that it tells, "" for its own
 	mute     bool   // it cannot call out
 	lies     bool   // it proves what is pushed to it with a verifier of somebody else
+	loses    int    // how many answers to what is pushed get lost
+	taken    func() // called when it has taken a key
 	state    string
 	verifier string
 	awaited  string // the hash of the code that it waits to be brought
@@ -139,7 +141,7 @@ func (wp *wordpress) rest(w http.ResponseWriter, r *http.Request) {
 		if json.Unmarshal(body, &offer) == nil {
 			sum = sha256.Sum256([]byte(offer.Code))
 		}
-		if wp.awaited == "" || wp.awaited != hex.EncodeToString(sum[:]) {
+		if wp.awaited == "" || wp.awaited != hex.EncodeToString(sum[:]) || wp.keyID != "" && wp.keyID != offer.KeyID {
 			http.Error(w, `{"protocol":1,"code":"mi_not_connecting"}`, http.StatusNotFound)
 			return
 		}
@@ -150,12 +152,25 @@ func (wp *wordpress) rest(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"protocol":1,"code":"mi_auth_bad_signature"}`, http.StatusUnauthorized)
 		return
 	}
+	if offer.Code == "" {
+		wp.awaited = "" // the key is used
+	}
 	answer := map[string]any{"protocol": 1, "site_id": wp.id, "entity": "sync", "home_url": wp.URL}
+	if route == "/memberintel/v1/sync/disconnect" {
+		wp.keyID, wp.secret, wp.shown = "", "", "Not connected"
+	}
 	if wp.says != "" {
 		answer["home_url"] = wp.says
 	}
 	if offer.Code != "" {
-		wp.keyID, wp.secret, wp.awaited, wp.shown = keyID, secret, "", "Connected to "+offer.Tenant
+		wp.keyID, wp.secret, wp.shown = keyID, secret, "Connected to "+offer.Tenant
+		if wp.taken != nil {
+			wp.taken()
+		}
+		if wp.loses > 0 {
+			wp.loses--
+			panic(http.ErrAbortHandler)
+		}
 		answer = map[string]any{"protocol": 1, "site_id": wp.id, "entity": "connect", "code_verifier": wp.verifier}
 		if wp.lies {
 			answer["code_verifier"] = text(32)
@@ -211,6 +226,11 @@ func (a asker) push(ctx context.Context, site, _ string, offer consent.Offer) (s
 	}
 	answer, err := a.ask(ctx, site, "/memberintel/v1/connect", offer.KeyID, offer.Secret, body)
 	return answer["code_verifier"], err
+}
+
+func (a asker) withdraw(ctx context.Context, site, _ string, key consent.Key) error {
+	_, err := a.ask(ctx, site, "/memberintel/v1/sync/disconnect", key.ID, key.Secret, []byte(`{"reason":"test"}`))
+	return err
 }
 
 func (a asker) ask(ctx context.Context, site, route, keyID, secret string, body []byte) (map[string]string, error) {

@@ -80,7 +80,7 @@ func newWorld(t testing.TB, s settings) *world {
 		Credential: func(site, _ string, key consent.Key) connection.Request {
 			return connection.Request{CredentialKind: "key", Secrets: map[string]string{"site": site, "key_id": key.ID, secret: key.Secret}}
 		},
-		Handshake: w.ask.handshake, Push: w.ask.push,
+		Handshake: w.ask.handshake, Push: w.ask.push, Withdraw: w.ask.withdraw,
 		Connected: func(_ context.Context, id connection.ID) error { w.connected <- id; return nil },
 	}, slog.New(slog.DiscardHandler), consent.Patience{Push: []time.Duration{s.push, s.push}, Handshake: []time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond}})
 	server := httptest.NewUnstartedServer(nil)

@@ -254,6 +254,32 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
+// A run whose delivery is sent again has the place of the first one.
+func TestWhatWaitsLongestGoesFirst(t *testing.T) {
+	t.Parallel()
+	db := migrated(t)
+	e, err := river.New(db, river.Config{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	enqueue(t, db, e, job.Job{Kind: job.Sync, RunID: 1, Gen: 1, NotBefore: now.Add(-time.Minute)})
+	enqueue(t, db, e, job.Job{Kind: job.Sync, RunID: 2, Gen: 1, NotBefore: now})
+	enqueue(t, db, e, job.Job{Kind: job.Sync, RunID: 3, Gen: 2, NotBefore: now.Add(-time.Hour)})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended, order := make(chan error, 1), make(chan int64, 3)
+	go func() {
+		ended <- e.Run(ctx, map[job.Kind]job.Handler{job.Sync: func(_ context.Context, j job.Job) error { order <- j.RunID; return nil }})
+	}()
+	if got := []int64{<-order, <-order, <-order}; !cmp.Equal(got, []int64{3, 1, 2}) {
+		t.Errorf("they came as %v", got)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAKindThatNoQueueCanBearIsRefused(t *testing.T) {
 	t.Parallel()
 	db := migrated(t)

@@ -30,6 +30,7 @@ type client struct {
 	epoch  string // "" before the site has told it
 	runs   string // what the site says that it runs, for sentences; "" before
 	pretty bool   // whether to ask at /wp-json instead of /?rest_route=
+	hooked bool   // whether what hooks saw change is enough; else the site compares all that it has
 	post   bool   // whether to send reading requests with POST too, because a cache answers each GET
 }
 
@@ -97,6 +98,9 @@ func (c *client) page(ctx context.Context, entity string, after int64) (Envelope
 // false. Of the entities that are mirrored alone: a site has many more rows that nobody keeps. Where the site's state is
 // no longer the one that the watermark belongs to, or the watermark was of fewer entities, the fault is resync's.
 func (c *client) changes(ctx context.Context, since string) (Envelope, error) {
+	if c.hooked {
+		return c.marks(ctx, since)
+	}
 	return c.changed(ctx, since, "1")
 }
 
@@ -146,7 +150,7 @@ func (c *client) checksums(ctx context.Context, entity string, bucket int) (Chec
 
 // disconnect ends the connection at the site. A site that does not know the key any more is disconnected already.
 func (c *client) disconnect(ctx context.Context) error {
-	end := question{path: "/sync/disconnect", post: true, body: []byte(`{"reason":"disconnected by the tenant"}`)}
+	end := goodbye("disconnected by the tenant")
 	body, err := c.ask(ctx, end)
 	if fetch.SymptomOf(err) == fetch.Moved {
 		// What is posted follows no redirect. A handshake does, and shows where the site is.
@@ -166,6 +170,11 @@ func (c *client) disconnect(ctx context.Context) error {
 		return c.unknown(err)
 	}
 	return c.same(e, "disconnect")
+}
+
+// goodbye ends the connection of the key that it is signed with. The reason has no quotes in it.
+func goodbye(reason string) question {
+	return question{path: "/sync/disconnect", post: true, body: []byte(`{"reason":"` + reason + `"}`)}
 }
 
 // same compares an answer with what is known of the site, and remembers what was not.

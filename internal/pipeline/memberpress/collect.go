@@ -192,7 +192,7 @@ func (d *collector) work() syncrun.Work {
 		Also: func(_ context.Context, tx *postgres.TenantTx, r warehouse.Result) error {
 			d.ties = len(r.Ties)
 			if len(d.understood) > 0 {
-				syncrun.ReleaseQuarantine(tx, d.c.ID, d.understood, func([]syncrun.Understood) {})
+				syncrun.ReleaseQuarantine(tx, d.c.ID, d.understood, func(int, []syncrun.Understood) {})
 			}
 			return nil
 		},

@@ -13,7 +13,9 @@ import (
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
 	"memberintel/internal/identity"
+	"memberintel/internal/postgres"
 	site "memberintel/internal/sim/memberpress"
+	"memberintel/internal/syncrun"
 	"memberintel/internal/tenant"
 )
 
@@ -157,6 +159,56 @@ func TestKnock(t *testing.T) {
 }
 
 // The contract's knock, signed by the plugin's code, is one that this door knows.
+// A knock is answered from what hooks have seen; the clock's sync finds the rest.
+func TestAKnockBringsWhatHooksHaveSeen(t *testing.T) {
+	c := newClub(t)
+	run := func(cause syncrun.Cause) {
+		t.Helper()
+		c.clock.Advance(time.Minute)
+		var d []syncrun.Delivery
+		err := c.db.ServiceTx(t.Context(), func(tx *postgres.ServiceTx) (err error) {
+			d, err = syncrun.Queue(t.Context(), tx, []syncrun.Wanted{{TenantID: c.c.TenantID, ConnectionID: c.c.ID, Pipeline: c.c.Pipeline, Attempt: 1, Cause: cause}})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := c.p.SyncQueued(t.Context(), c.current(), syncrun.Ticket{RunID: d[0].RunID, Gen: d[0].Gen})
+		if err != nil || report.Status != syncrun.Succeeded {
+			t.Fatalf("%s: %+v, %v", cause, report, err)
+		}
+	}
+	names := func(want string) {
+		t.Helper()
+		if got := value[string](c, `SELECT string_agg(name, ', ' ORDER BY source_id) FROM members WHERE source_id IN ('101', '102', '103')`); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	rename := func(id int64, name string) site.Member {
+		m, _ := site.Find[site.Member](c.site, id)
+		m.FirstName = name
+		return m
+	}
+	run(syncrun.Knock) // the first sync is a full one, whoever asks
+	var sweeps []string
+	c.site.OnRequest(func(r *http.Request) {
+		if sweep := r.URL.Query().Get("sweep"); sweep != "" {
+			sweeps = append(sweeps, sweep)
+		}
+	})
+	c.site.Put(rename(101, "Hooked"))
+	c.site.Slip(rename(102, "Slipped"))
+	run(syncrun.Knock)
+	names("Hooked 101, Member 102, Member 103")
+	c.site.Put(rename(103, "Later"))
+	run(syncrun.Scheduled)
+	names("Hooked 101, Slipped 102, Later 103")
+	if got := strings.Join(sweeps, " "); got != "0 1" {
+		t.Errorf("asked with sweep=%s", got)
+	}
+	c.mustEqual()
+}
+
 func TestKnockOfTheContract(t *testing.T) {
 	text := contracts(t)["knock"]
 	secret, err := ParseSecret(text.Key.Secret)

@@ -37,15 +37,36 @@ func (p *Pipeline) Identify(ctx context.Context, c connection.Connection) (siteI
 // It returns the verifier by which the site proves that it waits for it, from an answer that is signed with that key.
 // There is no connection yet, so it is asked once, and how it answers is not remembered.
 func (p *Pipeline) Offer(ctx context.Context, site, siteID, keyID, secret string, body []byte) (verifier string, err error) {
-	key, err := ParseSecret(secret)
-	if err != nil {
-		return "", err
+	err = p.tell(ctx, Site{URL: site, KeyID: keyID, ID: siteID}, secret, question{path: "/connect", post: true, body: body}, func(body []byte) (err error) {
+		verifier, err = decodeOffered(body, siteID)
+		return err
+	})
+	return verifier, err
+}
+
+// Withdraw takes a key back from a site to which it was offered and which nobody has used since: the site forgets it,
+// and goes on with the key that it had before. A site that does not know the key is content.
+func (p *Pipeline) Withdraw(ctx context.Context, site, siteID, keyID, secret string) error {
+	err := p.tell(ctx, Site{URL: site, KeyID: keyID, ID: siteID}, secret, goodbye("not connected after all"), func(body []byte) error {
+		_, err := decodeDisconnect(body)
+		return err
+	})
+	if RefusalCode(err) == codeRevoked {
+		return nil
 	}
-	c, err := newClient(p.Fetch, p.Care, tenant.ID{}, connection.ID{}, Site{URL: site, KeyID: keyID, Secret: key, ID: siteID}, p.Config.Now)
-	if err != nil {
-		return "", err
+	return err
+}
+
+// tell posts to a site that there is no connection to yet.
+func (p *Pipeline) tell(ctx context.Context, at Site, secret string, q question, read func(body []byte) error) (err error) {
+	if at.Secret, err = ParseSecret(secret); err != nil {
+		return err
 	}
-	id, request := c.build(question{path: "/connect", post: true, body: body}, care.Permit{})
+	c, err := newClient(p.Fetch, p.Care, tenant.ID{}, connection.ID{}, at, p.Config.Now)
+	if err != nil {
+		return err
+	}
+	id, request := c.build(q, care.Permit{})
 	var opened []byte
 	request.Own = func(a fetch.Response) (own bool, err error) {
 		opened, own, err = c.judge(a, id)
@@ -53,12 +74,12 @@ func (p *Pipeline) Offer(ctx context.Context, site, siteID, keyID, secret string
 	}
 	answer, err := p.Fetch.Do(ctx, request, offerPatience)
 	if err != nil {
-		return "", c.explain(answer, err)
+		return c.explain(answer, err)
 	}
-	if verifier, err = decodeOffered(opened, siteID); err != nil {
-		return "", c.unknown(err)
+	if err := read(opened); err != nil {
+		return c.unknown(err)
 	}
-	return verifier, nil
+	return nil
 }
 
 func decodeOffered(body []byte, siteID string) (verifier string, err error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"memberintel/internal/canonical"
+	"memberintel/internal/fault"
 	"memberintel/internal/postgres"
 	"memberintel/internal/syncrun"
 	"memberintel/internal/warehouse"
@@ -51,7 +52,8 @@ func (s *pass) full(ctx context.Context, h Handshake) (syncrun.Outcome, error) {
 	if end, err = s.catchUp(ctx, end, ahead); err != nil {
 		return s.outcome(began.AsOf), err
 	}
-	if err := s.sweep(ctx, h, began.Began); err != nil {
+	blind, err := s.sweep(ctx, h, began.Began)
+	if err != nil {
 		return s.outcome(began.AsOf), err
 	}
 	if err := s.conclude(ctx, end); err != nil {
@@ -59,6 +61,9 @@ func (s *pass) full(ctx context.Context, h Handshake) (syncrun.Outcome, error) {
 	}
 	outcome := s.outcome(began.AsOf)
 	outcome.MappingVersion = MappingVersion
+	if len(blind) > 0 {
+		outcome.Problem, outcome.ProblemKind = blindness(blind), fault.Schema
+	}
 	return outcome, nil
 }
 
@@ -130,27 +135,37 @@ func (s *pass) conclude(ctx context.Context, end position) error {
 const sweepBatch = 500
 
 // sweep buries what the warehouse holds alive and neither page nor change has shown since the pass began. What is in
-// quarantine was shown, and not understood.
-func (s *pass) sweep(ctx context.Context, h Handshake, began time.Time) error {
+// quarantine was shown, and not understood. Entities of which a row was shown without its id are left out and returned.
+func (s *pass) sweep(ctx context.Context, h Handshake, began time.Time) (blind []string, err error) {
 	spared, err := s.quarantined(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	todo, _ := s.todo(h)
 	at := s.clock.reading(h.ServerTime)
 	for _, entity := range todo {
+		if spared.nameless(entity, began) > 0 {
+			blind = append(blind, entity)
+			continue
+		}
 		stream, _ := streamOf(entity)
 		for _, variant := range stream.variants {
 			if err := s.sweepTable(ctx, stream, variant, began, at, spared); err != nil {
-				return err
+				return nil, err
+			}
+		}
+		d := s.p.collect(s.c, Protocol)
+		if d.understood = spared.outdated(entity, began); len(d.understood) > 0 {
+			if err := s.commit(ctx, d, d.work(), func(context.Context, *postgres.TenantTx) error { return nil }); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return nil
+	return blind, nil
 }
 
 func (s *pass) sweepTable(
-	ctx context.Context, stream stream, variant string, began time.Time, at canonical.Observation, spared map[[2]string]bool,
+	ctx context.Context, stream stream, variant string, began time.Time, at canonical.Observation, spared aside,
 ) error {
 	for after := ""; ; {
 		var ids []string
@@ -164,7 +179,7 @@ func (s *pass) sweepTable(
 		after = ids[len(ids)-1]
 		d := s.collect(Protocol)
 		for _, id := range ids {
-			if !spared[[2]string{stream.entity, id}] {
+			if !spared.holds(stream.entity, id) {
 				bury(&d.batch, stream.table, variant, id, at, canonical.DeletedBySweep)
 			}
 		}
@@ -173,25 +188,6 @@ func (s *pass) sweepTable(
 		work.Checkpoints = []syncrun.Checkpoint{{Stream: "sweep", Position: map[string]string{"entity": stream.entity, "after": after}}}
 		if err := s.commit(ctx, d, work, func(context.Context, *postgres.TenantTx) error { return nil }); err != nil {
 			return err
-		}
-	}
-}
-
-// quarantined lists what is held of the connection, by entity and id.
-func (s *pass) quarantined(ctx context.Context) (map[[2]string]bool, error) {
-	held := map[[2]string]bool{}
-	for after := int64(0); ; {
-		var page []syncrun.Held
-		err := s.p.DB.TenantTx(ctx, s.c.TenantID, func(tx *postgres.TenantTx) (err error) {
-			page, err = syncrun.ListQuarantine(ctx, tx, s.c.Pipeline, after, sweepBatch)
-			return err
-		})
-		if err != nil || len(page) == 0 {
-			return held, err
-		}
-		for _, o := range page {
-			after = o.ID
-			held[[2]string{o.Stream, o.SourceID}] = true
 		}
 	}
 }

@@ -175,6 +175,7 @@ func TestMapRefuses(t *testing.T) {
 		"an unknown period":           {"subscriptions", `"period_type":"months"`, `"period_type":"moons"`, `subscriptions 700: period_type: the value "moons"`},
 		"no amount":                   {"transactions", `"total":"0.00"`, `"total":"1e2"`, "transactions 9001: total: not an amount of money"},
 		"a negative amount":           {"transactions", `"total":"0.00"`, `"total":"-1.00"`, "transactions 9001: total: a negative amount"},
+		"an end that is no date":      {"transactions", `"expires_at":"2024-03-02T23:59:59Z"`, `"expires_at":"2024-00-10 00:00:00"`, "transactions 9001: time: not a moment in UTC"},
 		"an end beside a lifetime":    {"transactions", `"lifetime":false`, `"lifetime":true`, "transactions 9001: lifetime: true beside expires_at"},
 		"a membership that is not is": {"rules", `"operator":"is"`, `"operator":"is_not"`, "rules 80: conditions: an operator"},
 	} {

@@ -117,6 +117,7 @@ func (s *pass) read(ctx context.Context) (syncrun.Outcome, error) {
 }
 
 func (s *pass) once(ctx context.Context, h Handshake, cursor position) (syncrun.Outcome, error) {
+	s.client.hooked = s.run.Mode != syncrun.Full && s.run.Cause == syncrun.Knock
 	if s.run.Mode == syncrun.Full {
 		return s.full(ctx, h)
 	}
@@ -159,7 +160,8 @@ func (s *pass) handshake(ctx context.Context) (h Handshake, err error) {
 	return h, err
 }
 
-// incremental reads what changed since the cursor, which moves with each answer.
+// incremental reads what changed since the cursor, which moves with each answer. After a knock that is what hooks have
+// seen, which is quick; what they have not seen comes with the next sync that somebody else asks for.
 func (s *pass) incremental(ctx context.Context, h Handshake, cursor position) (syncrun.Outcome, error) {
 	if err := s.commitSite(ctx, h, warehouse.DeriveNow); err != nil {
 		return s.outcome(h.ServerTime), err

@@ -168,6 +168,43 @@ func TestARowThatIsNotUnderstood(t *testing.T) {
 	c.mustEqual()
 }
 
+// Which row it is that does not tell its id, nobody knows: so none of its kind is taken for gone.
+func TestARowWithoutAnIDIsNotBuried(t *testing.T) {
+	c := newClub(t)
+	c.sync("")
+	alive := func(id string) bool {
+		return value[bool](c, `SELECT deleted_at IS NULL FROM transactions WHERE source_id = $1`, id)
+	}
+	c.clock.Advance(time.Hour)
+	c.site.Vanish("transactions", 9906)
+	c.site.Vanish("members", 108)
+	c.site.Reinstall() // so that no change tells of what has gone
+	cure := c.site.Fault(site.Fault{Kind: site.Nameless, Limit: 9901})
+	report := c.sync("")
+	if report.Mode != syncrun.Full || report.Status != syncrun.Partial || report.Quarantined != 1 || !strings.Contains(*report.ErrorMessage, "transactions without a readable id") {
+		t.Fatalf("%+v: %v", report, report.ErrorMessage)
+	}
+	if !alive("9901") || !alive("9906") {
+		t.Error("a full pass buried what it may have been shown")
+	}
+	if value[bool](c, `SELECT deleted_at IS NULL FROM members WHERE source_id = '108'`) {
+		t.Error("rows of another kind were spared")
+	}
+	verdict, err := c.p.Verify(t.Context(), c.current(), true, nil)
+	if err != nil || len(verdict.Extra) > 0 || !alive("9901") {
+		t.Errorf("a verification: %+v, %v", verdict, err)
+	}
+	cure()
+	c.clock.Advance(time.Hour)
+	if report := c.sync(syncrun.Full); report.Status != syncrun.Succeeded || report.Quarantined != 0 {
+		t.Errorf("%+v", report)
+	}
+	if !alive("9901") || alive("9906") {
+		t.Error("the pass that could read everything did not bury what is gone")
+	}
+	c.mustEqual()
+}
+
 func TestAProtocolThatIsNotSpoken(t *testing.T) {
 	c := newClub(t)
 	c.sync("")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"time"
 
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
@@ -61,7 +62,7 @@ type verification struct {
 	repair  bool
 	verdict *Verdict
 	pending map[[2]string]bool // rows of which the next sync will tell
-	strange map[[2]string]bool // rows that are in quarantine
+	strange aside              // rows that are in quarantine
 	unsure  bool               // a full pass was at work, so that derived columns could not be judged
 }
 
@@ -181,7 +182,7 @@ func (v *verification) confirm(ctx context.Context, session *postgres.Session, s
 	var ids []int64
 	for _, s := range suspects {
 		id := rowOf(s)
-		if number, err := strconv.ParseInt(id, 10, 64); err == nil && !v.pending[[2]string{stream.entity, id}] && !v.strange[[2]string{stream.entity, id}] {
+		if number, err := strconv.ParseInt(id, 10, 64); err == nil && !v.pending[[2]string{stream.entity, id}] && !v.strange.holds(stream.entity, id) {
 			ids = append(ids, number)
 		}
 	}
@@ -256,6 +257,9 @@ func (v *verification) judge(ctx context.Context, session *postgres.Session, str
 	if stream.entity != transactions { // of which one row may be several records
 		living := warehouse.Living(&d.batch)
 		doubtful = slices.DeleteFunc(names, func(id string) bool { return slices.Contains(living, warehouse.Ref{Table: stream.table, SourceID: id}) })
+	}
+	if v.strange.nameless(stream.entity, time.Time{}) > 0 {
+		doubtful = nil // one of them may be the row that does not tell its id
 	}
 	extra, err := d.buryAbsent(ctx, map[string][]string{stream.entity: doubtful}, at)
 	if err != nil {

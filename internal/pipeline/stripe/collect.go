@@ -32,7 +32,8 @@ type collector struct {
 	settled     []reading
 	passing     bool                 // a pass over everything: members may come later
 	again       bool                 // what is mapped comes out of quarantine itself
-	held        []syncrun.Understood // what first found to stay in quarantine
+	released    int                  // how many first let out of quarantine
+	held        []syncrun.Understood // what first found to stay there
 	strangers   []string             // members whom first did not find
 }
 
@@ -154,9 +155,9 @@ func (d *collector) work() syncrun.Work {
 // first asks for what the merge does not change: objects of the batch that are in quarantine, and members whom
 // the batch only names. Its own members are known after it.
 func (d *collector) first(tx *postgres.TenantTx) {
-	d.held, d.strangers = nil, nil
+	d.released, d.held, d.strangers = 0, nil, nil
 	if len(d.understood) > 0 {
-		syncrun.ReleaseQuarantine(tx, d.c.ID, d.understood, func(held []syncrun.Understood) { d.held = held })
+		syncrun.ReleaseQuarantine(tx, d.c.ID, d.understood, func(released int, held []syncrun.Understood) { d.released, d.held = released, held })
 	}
 	if d.passing {
 		return
@@ -176,6 +177,11 @@ func (d *collector) also(ctx context.Context, tx *postgres.TenantTx, r result) e
 	}
 	if err := tx.Flush(ctx); err != nil { // a batch without records has not asked yet
 		return err
+	}
+	if d.released > 0 {
+		if err := d.p.Ledger.Eased(ctx, tx, d.c.ID); err != nil {
+			return err
+		}
 	}
 	wants := slices.Clone(d.wants)
 	for _, h := range d.held {

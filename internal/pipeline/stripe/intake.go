@@ -249,7 +249,7 @@ func (in *Intake) writePart(ctx context.Context, tx *postgres.TenantTx, part []*
 	}
 	if len(merged.quarantined) > 0 {
 		reason := fault.New(fault.Schema, "%s", merged.quarantined[0].Reason)
-		if err := in.p.Connections.Troubled(ctx, tx, c.ID, reason); err != nil {
+		if err := in.p.Connections.Troubled(ctx, tx, c.ID, connection.Push, reason); err != nil {
 			return syncrun.Push{}, err
 		}
 	}

@@ -47,8 +47,6 @@ func TestAnUnknownStatusIsKeptAsideWithASentence(t *testing.T) {
 	if n := one[int](w, w.c, `SELECT count(*) FROM quarantine`); n != 0 {
 		t.Errorf("%d objects in quarantine after a state that was understood", n)
 	}
-	w.sim.Advance(time.Minute)
-	w.sync("")
 	if c := w.current(w.c); c.State != connection.Connected || c.LastError != nil {
 		t.Errorf("the connection is %s: %v", c.State, c.LastError)
 	}
@@ -98,6 +96,9 @@ func TestTheQuarantineIsReadAgain(t *testing.T) {
 	w.deliver(ep)
 	out, err := w.p.RereadQuarantine(t.Context(), w.current(w.c))
 	w.must(err)
+	if c := w.current(w.c); c.State != connection.Degraded { // one is held still
+		t.Errorf("the connection is %s", c.State)
+	}
 	if out.Tried != 2 || out.Released != 1 || one[int](w, w.c, `SELECT count(*) FROM quarantine`) != 1 {
 		t.Errorf("%+v, and the one that is still strange must stay", out)
 	}
@@ -106,6 +107,11 @@ func TestTheQuarantineIsReadAgain(t *testing.T) {
 	}
 	if got := one[string](w, w.c, `SELECT membership_status FROM members WHERE source_id = $1`, bea); got != "deleted" {
 		t.Errorf("an old state from quarantine made the deleted member %q", got)
+	}
+	w.owner(`DELETE FROM quarantine`)
+	w.owner(`UPDATE connection SET last_error_beside = 'push'`)
+	if _, err := w.p.RereadQuarantine(t.Context(), w.current(w.c)); err != nil || w.current(w.c).LastError != nil {
+		t.Errorf("nothing is held any more, and the connection says %v", w.current(w.c).LastError)
 	}
 }
 
@@ -131,6 +137,11 @@ func TestWhatIsPushedCountsAsNoFailedAttempt(t *testing.T) {
 	c := w.current(w.c)
 	if c.State != connection.Degraded || c.ConsecutiveFailures != 0 || !c.LastAttemptAt.Equal(*before.LastAttemptAt) {
 		t.Errorf("the connection is %s after %d failed attempts, the last at %v", c.State, c.ConsecutiveFailures, c.LastAttemptAt)
+	}
+	w.owner(`UPDATE connection SET state = 'degraded', last_error = 'Stripe was away.', last_error_beside = NULL, consecutive_failures = 1`)
+	push()
+	if c := w.current(w.c); c.State != connection.Degraded || *c.LastError != "Stripe was away." {
+		t.Errorf("a connection whose last attempt failed is %s: %s", c.State, *c.LastError)
 	}
 	w.owner(`UPDATE connection SET state = 'failed', last_error = 'The key is refused.', last_error_kind = 'unauthorized'`)
 	push()

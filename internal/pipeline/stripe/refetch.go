@@ -251,7 +251,7 @@ func (p *Pipeline) postpone(ctx context.Context, c connection.Connection, entrie
 			}
 		}
 		if refused != nil {
-			if err := p.Connections.Troubled(ctx, tx, c.ID, refused); err != nil {
+			if err := p.Connections.Troubled(ctx, tx, c.ID, connection.Refetch, refused); err != nil {
 				return err
 			}
 		}

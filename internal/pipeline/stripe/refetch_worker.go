@@ -100,6 +100,9 @@ func (p *Pipeline) refetchRoute(ctx context.Context, route connection.Route) {
 	if err == nil {
 		_, err = p.refetch(ctx, c, client, func(ctx context.Context, w syncrun.Work) error { return p.commitLive(ctx, c, 0, w) })
 	}
+	if err == nil {
+		err = p.eased(ctx, c)
+	}
 	if err == nil || ctx.Err() != nil {
 		return
 	}
@@ -107,6 +110,21 @@ func (p *Pipeline) refetchRoute(ctx context.Context, route connection.Route) {
 	if e := p.putOff(ctx, c, err); e != nil {
 		p.Log.ErrorContext(ctx, "the refetch list was not put off", "error", e)
 	}
+}
+
+// eased ends what the connection says of its refetch list, once nothing on the list has failed.
+func (p *Pipeline) eased(ctx context.Context, c connection.Connection) error {
+	return p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
+		var failing bool
+		err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM stripe_refetch WHERE connection_id = $1 AND last_error IS NOT NULL)`, c.ID).Scan(&failing)
+		if err != nil {
+			return fmt.Errorf("stripe: look at the refetch list: %w", err)
+		}
+		if failing {
+			return nil
+		}
+		return p.Connections.Eased(ctx, tx, c.ID, connection.Refetch)
+	})
 }
 
 // putOff tells the connection what went wrong, unless it was a switch or the database that went away, and leaves its
@@ -117,7 +135,7 @@ func (p *Pipeline) putOff(ctx context.Context, c connection.Connection, problem 
 	}
 	return p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
 		if !fault.Is(problem, fault.Stopped) && (fault.KindOf(problem) != "" || !postgres.Interrupted(problem)) {
-			if err := p.Connections.Troubled(ctx, tx, c.ID, problem); err != nil {
+			if err := p.Connections.Troubled(ctx, tx, c.ID, connection.Refetch, problem); err != nil {
 				return err
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"memberintel/internal/connection"
+	"memberintel/internal/fault"
 	"memberintel/internal/postgres/pgtest"
 	simstripe "memberintel/internal/sim/stripe"
 	"memberintel/internal/syncrun"
@@ -83,6 +84,15 @@ func TestOneSickTenantDoesNotHoldUpTheOthers(t *testing.T) {
 	if got := w.current(sick); got.State != connection.Degraded || got.LastError == nil {
 		t.Errorf("the sick tenant is %s and says nothing", got.State)
 	}
+	pgtest.SetNow(t, w.db, time.Now().Add(2*time.Minute))
+	w.must(w.p.putOff(t.Context(), w.current(w.c), fault.New(fault.Unavailable, "Stripe was away.")))
+	if got := w.current(w.c); got.State != connection.Degraded {
+		t.Fatalf("the connection is %s", got.State)
+	}
+	w.p.refetchRoute(t.Context(), connection.Route{ConnectionID: w.c.ID, TenantID: w.c.TenantID})
+	if got := w.current(w.c); got.State != connection.Connected {
+		t.Errorf("Stripe is back, and the connection is %s", got.State)
+	}
 }
 
 func TestALongGapIsNoSuccessEvenWhenTheFirstLookFails(t *testing.T) {
@@ -119,6 +129,14 @@ func TestARefusedRefetchIsKeptAndTold(t *testing.T) {
 	}
 	if got := w.current(w.c); got.State != connection.Degraded {
 		t.Errorf("the connection is %s, want degraded", got.State)
+	}
+	w.refuse("/nothing")
+	w.hurry()
+	if err := w.p.RefetchDue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.current(w.c); got.State != connection.Connected || got.LastError != nil {
+		t.Errorf("the object was fetched, and the connection is %s", got.State)
 	}
 }
 

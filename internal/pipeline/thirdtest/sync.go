@@ -183,7 +183,7 @@ func (p *Pipeline) work(c connection.Connection, k kind, rows []json.RawMessage,
 	}
 	return syncrun.Work{Batch: &batch, Quarantined: strange, Also: func(_ context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
 		if len(understood) > 0 {
-			syncrun.ReleaseQuarantine(tx, c.ID, understood, func([]syncrun.Understood) {})
+			syncrun.ReleaseQuarantine(tx, c.ID, understood, func(int, []syncrun.Understood) {})
 		}
 		return nil
 	}}

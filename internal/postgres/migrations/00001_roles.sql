@@ -31,6 +31,7 @@ CREATE EXTENSION IF NOT EXISTS btree_gin;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO memberintel_app, memberintel_service, memberintel_operator,
     memberintel_reader, memberintel_search, memberintel_budget;
+GRANT SELECT ON goose_db_version TO memberintel_app; -- whether the schema is the program's
 
 -- All SQL takes the time from here. In test databases alone the owner replaces it by a settable one.
 CREATE FUNCTION memberintel_now() RETURNS timestamptz

@@ -6,7 +6,8 @@
 ALTER TABLE sync_run
     ADD COLUMN attempt    integer NOT NULL DEFAULT 1, -- of one request
     ADD COLUMN gen        integer NOT NULL DEFAULT 1, -- raised whenever a delivery is sent that is to replace another
-    ADD COLUMN not_before timestamptz,                -- of a run that is or was queued
+    ADD COLUMN not_before timestamptz,                -- of a run that is or was queued: from then on it may begin
+    ADD COLUMN redelivered_at timestamptz,            -- when its delivery was last taken for lost
     ADD COLUMN cause      text;                       -- who asked: the schedule, a button, a knock; null: nobody queued it
 CREATE UNIQUE INDEX sync_run_queued ON sync_run (tenant_id, pipeline_type) WHERE status = 'queued';
 CREATE INDEX sync_run_open ON sync_run (run_id) WHERE status IN ('queued', 'running') AND mode <> 'live';
@@ -38,7 +39,7 @@ CREATE INDEX connection_unscheduled ON connection (connected_at)
     WHERE next_sync_at IS NULL AND state <> 'disconnected';
 
 GRANT INSERT (tenant_id, connection_id, pipeline_type, mode, status, attempt, gen, not_before, cause, cadence),
-      UPDATE (connection_id, status, attempt, gen, not_before, cause, mode, finished_at, error_message, lease_token, lease_expires_at)
+      UPDATE (connection_id, status, attempt, gen, not_before, redelivered_at, cause, mode, finished_at, error_message, lease_token, lease_expires_at)
     ON sync_run TO memberintel_service;
 GRANT SELECT (connected_at) ON connection TO memberintel_service;
 GRANT SELECT, INSERT, UPDATE ON run_slot TO memberintel_service;

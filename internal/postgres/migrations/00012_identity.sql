@@ -85,7 +85,7 @@ END
 $$;
 -- +goose StatementEnd
 GRANT SELECT, INSERT, UPDATE (role) ON tenant_user TO memberintel_app;
-GRANT SELECT, INSERT ON connect_code TO memberintel_app;
+GRANT SELECT, INSERT, UPDATE (spent_at) ON connect_code TO memberintel_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON connected_home TO memberintel_app;
 
 -- Who somebody is, is asked before a tenant is known.

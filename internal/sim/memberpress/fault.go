@@ -30,6 +30,7 @@ const (
 	Failed         FaultKind = "failed"          // the plugin fails in the midst of its work
 	FailedEarly    FaultKind = "failed_early"    // and before it knows who asks
 	NewField       FaultKind = "new_field"       // the plugin tells a field "colour" of rows and of the site that nobody knows
+	Nameless       FaultKind = "nameless"        // the id of the row that Limit names is a text
 	OutOfMemory    FaultKind = "out_of_memory"   // PHP dies where more rows are asked for than Limit
 	OutOfTime      FaultKind = "out_of_time"     // no answer comes in time where more are
 	MaintainedHTML FaultKind = "maintained_html" // WordPress' maintenance, as a page
@@ -56,7 +57,7 @@ type Fault struct {
 	Path     string // hits only routes and addresses that hold it; "" is all
 	Skip     int    // so many requests pass first
 	Count    int    // ends the fault after so many hits; 0 never does
-	Limit    int    // of OutOfMemory and OutOfTime: pages up to this size pass
+	Limit    int    // of OutOfMemory and OutOfTime: pages up to this size pass; of Nameless: which id
 	To       string // of ElsewhereTo
 }
 
@@ -175,9 +176,14 @@ func (f *Fault) after(w http.ResponseWriter, a answer) {
 	a.write(w, body)
 }
 
-// grow adds a field to each row and to the site's description.
+// grow adds a field to each row and to the site's description, or makes an id what none is.
 func (f *Fault) grow(e *envelope, body []byte) []byte {
-	if f.Kind != NewField {
+	switch f.Kind {
+	case NewField:
+	case Nameless:
+		id := strconv.Itoa(f.Limit)
+		return []byte(strings.ReplaceAll(string(body), `{"id":`+id+`,"hash"`, `{"id":"`+id+`","hash"`))
+	default:
 		return body
 	}
 	text := strings.Replace(string(body), `"limits":{"page_default"`, `"colour":"green","limits":{"page_default"`, 1)

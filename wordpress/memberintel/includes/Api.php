@@ -127,7 +127,7 @@ final class Api
     public function disconnect(WP_REST_Request $request, string $requestId): string
     {
         $epoch = $this->plugin->epoch()->current();
-        $this->plugin->connect()->end();
+        $this->plugin->connect()->goodbye((string) $request->get_header('x_memberintel_key_id'));
         $head = ['disconnected' => true];
         return Envelope::text($requestId, $epoch, 'disconnect', $head, [], [], $this->plugin->budget());
     }

@@ -92,8 +92,8 @@ final class Changes
     }
 
     /**
-     * Looks at the rows that marks name. Marks for all rows of a kind are for the round, where one begins here; those of
-     * a kind that is not asked for wait.
+     * Looks at the rows that marks name. Marks for all rows of a kind are for the round, where one begins here; a kind that
+     * is not asked for keeps it in mind, and lets nobody knock for it.
      *
      * @param array<string, Entity> $chosen
      */
@@ -104,10 +104,11 @@ final class Changes
             $marks = $this->marks->committed(self::MARKS);
             $ids = [];
             foreach ($marks as $mark) {
-                if ((int) $mark['row_id'] === 0) {
-                    $whole[(int) $mark['entity']] = true;
+                [$kind, $id] = [(int) $mark['entity'], (int) $mark['row_id']];
+                if ($id === 0 || $id === Marks::ON) {
+                    $whole[$kind] = $id === 0 || ($whole[$kind] ?? false);
                 } else {
-                    $ids[(int) $mark['entity']][(int) $mark['row_id']] = true;
+                    $ids[$kind][$id] = true;
                 }
             }
             foreach ($ids as $kind => $some) {
@@ -117,15 +118,18 @@ final class Changes
             }
             $this->marks->drop(array_column($marks, 'id'));
         } while (count($marks) === self::MARKS && !$this->budget->spent(0.4));
-        foreach (array_keys($whole) as $kind) {
+        foreach ($whole as $kind => $marked) {
             foreach ($this->kinds($kind) as $entity) {
-                $asked = isset($chosen[$entity->name()]);
-                if ($asked && $roundBegins) {
-                    continue;
+                if ($marked) {
+                    $this->sweep->owe($entity);
                 }
-                if (!$asked || $this->sweep->through($entity, 0, $this->budget) !== null) {
-                    $this->marks->add($entity->code(), 0);
-                }
+            }
+        }
+        foreach ($chosen as $entity) {
+            if ($roundBegins) {
+                $this->sweep->settle($entity);
+            } elseif (!$this->sweep->all($entity, $this->budget)) {
+                $this->marks->add($entity->code(), Marks::ON);
             }
         }
         $this->marks->flush();

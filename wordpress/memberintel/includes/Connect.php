@@ -100,11 +100,15 @@ final class Connect
     public function byHand(int $user): array
     {
         $key = ['key_id' => 'mik_' . bin2hex(random_bytes(6)), 'secret' => Signature::secret()];
+        self::forget();
         $this->keep($key, '', $user);
         return $key;
     }
 
-    /** The service brings the key, because this server could not fetch it. */
+    /**
+     * The service brings the key, because this server could not fetch it. Until somebody has used that key it may be
+     * brought again, since the answer to the first time may be lost.
+     */
     public function receive(WP_REST_Request $request, string $requestId): Answer
     {
         $told = (array) $request->get_json_params();
@@ -118,8 +122,13 @@ final class Connect
         if ($head['key_id'] !== $told['key_id'] || !$this->gate->signed($request, $head, $told['secret'])) {
             throw new Problem('mi_auth_bad_signature', 'The signature does not match the request.');
         }
-        delete_user_meta($user, self::PENDING);
-        $this->keep($told, $pending['service'], $user);
+        $brought = $pending['brought'] ?? '';
+        if ($brought === '') {
+            update_user_meta($user, self::PENDING, ['brought' => $told['key_id']] + $pending);
+            $this->keep($told, $pending['service'], $user);
+        } elseif ($brought !== $told['key_id'] || $this->keys->secret($brought) === null || $this->keys->about()['used']) {
+            throw new Problem('mi_not_connecting', 'This site has its key.');
+        }
         $caller = new Caller($head['key_id'], $told['secret'], $requestId, (int) $head['timestamp'], $head['nonce']);
         return new Answer(Value::json([
             'protocol' => Handshake::PROTOCOL,
@@ -131,13 +140,29 @@ final class Connect
         ]), 200, $requestId, $caller);
     }
 
+    /** Whoever holds the key says goodbye: the site goes on with the key before it, where this one was never used. */
+    public function goodbye(string $key): void
+    {
+        self::forget();
+        if (!$this->keys->withdraw($key)) {
+            $this->end();
+        }
+    }
+
     /** The site is no longer connected, and nothing is noted any more. */
     public function end(): void
     {
+        self::forget();
         $this->keys->drop();
         $this->schema->ensure();
         $this->epoch->renew();
         wp_clear_scheduled_hook('memberintel_tick');
+    }
+
+    /** Nobody waits for a key any more. */
+    private static function forget(): void
+    {
+        delete_metadata('user', 0, self::PENDING, '', true);
     }
 
     /** @param array<string, mixed> $told */
@@ -153,7 +178,7 @@ final class Connect
         Knock::schedule();
     }
 
-    /** @return array{state: string, verifier: string, service: string, until: int, code: string}|null */
+    /** @return array{state: string, verifier: string, service: string, until: int, code: string, brought?: string}|null */
     private function pending(int $user): ?array
     {
         $pending = get_user_meta($user, self::PENDING, true);

@@ -41,8 +41,9 @@ final class Epoch
     /** Begins a new epoch: nothing has been told yet, and watermarks of before mean nothing. */
     public function renew(): string
     {
-        $this->db->run('DELETE FROM ' . $this->db->table('mi_state'));
-        $this->db->run('DELETE FROM ' . $this->db->table('mi_dirty'));
+        $this->meta->forget(['epoch']); // first: whoever meets what a crash leaves of the state begins anew too
+        (new State($this->db, $this->meta))->clear();
+        (new Marks($this->db))->clear();
         $this->meta->forget(['seq', 'pruned_seq', 'baseline_at', 'round', 'sweep_kinds', 'sweep_entity', 'sweep_after', 'sweep_done']);
         $epoch = bin2hex(random_bytes(8));
         $this->meta->set('watermark_key', bin2hex(random_bytes(32)));

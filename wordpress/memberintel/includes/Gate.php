@@ -62,7 +62,9 @@ final class Gate
             $data = ['min' => Handshake::PROTOCOL, 'max' => Handshake::PROTOCOL];
             throw new Problem('mi_protocol_unsupported', 'This plugin speaks protocol ' . Handshake::PROTOCOL . '.', $data);
         }
-        $this->keys->used($caller->keyId());
+        if ($request->get_route() !== '/' . Api::ROUTES . '/sync/disconnect') {
+            $this->keys->used($caller->keyId());
+        }
     }
 
     /** @param array<string, string> $head */

@@ -85,6 +85,21 @@ final class Keys
         update_option(self::OPTION, $stored, true);
     }
 
+    /** Takes a key back that was never used, and lets those before it be good again; false where there are none. */
+    public function withdraw(string $id): bool
+    {
+        $stored = $this->stored();
+        $former = array_diff_key($stored['keys'], [$id => true]);
+        if ($stored['used'] || !isset($stored['keys'][$id]) || $former === []) {
+            return false;
+        }
+        $last = array_key_last($former);
+        $stored['keys'] = [$last => ['until' => 0] + $former[$last]];
+        $stored['used'] = true;
+        update_option(self::OPTION, $stored, true);
+        return true;
+    }
+
     public function drop(): void
     {
         delete_option(self::OPTION);

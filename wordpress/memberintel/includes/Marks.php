@@ -14,8 +14,13 @@ final class Marks
     /** Any of the four kinds that are posts. */
     public const POST = 100;
 
+    /** In the place of an id: all rows are being looked at, and some are left. */
+    public const ON = PHP_INT_MAX;
+
     /** More rows of one kind than this become one mark for all of them. */
     private const MANY = 300;
+
+    private const CLEARED = 5000;
 
     private Database $db;
 
@@ -97,9 +102,19 @@ final class Marks
     /** Forgets all marks when nobody has asked for so long that the sweep is the better way. */
     public function trim(int $most): void
     {
-        $table = $this->db->table('mi_dirty');
-        if ((int) $this->db->value("SELECT COUNT(*) FROM $table") > $most) {
-            $this->db->run("DELETE FROM $table");
+        if ((int) $this->db->value("SELECT COUNT(*) FROM {$this->db->table('mi_dirty')}") > $most) {
+            $this->clear();
+        }
+    }
+
+    /** Forgets the marks that there are, some at a time: whoever writes one meanwhile does not wait. */
+    public function clear(): void
+    {
+        $left = (int) $this->db->value("SELECT COUNT(*) FROM {$this->db->table('mi_dirty')}");
+        while ($left > 0) {
+            $marks = $this->committed(min($left, self::CLEARED));
+            $this->drop(array_column($marks, 'id'));
+            $left = count($marks) < self::CLEARED ? 0 : $left - self::CLEARED;
         }
     }
 }

@@ -68,6 +68,9 @@ final class Screen
         if ($this->plugin->keys()->own() === null) {
             $this->box('error', __('The key cannot be opened any more, because the salts in wp-config.php have changed. Please connect again.', 'memberintel'));
         }
+        if (!$about['used'] && $about['made_at'] < time() - 5 * MINUTE_IN_SECONDS) {
+            $this->box('warning', __('MemberIntel has not used the key that this site has. If that does not change within minutes, disconnect here and connect again.', 'memberintel'));
+        }
         $contact = $this->plugin->meta()->number('contact_at');
         $synced = $this->plugin->meta()->number('synced_at');
         $state = $about['used']

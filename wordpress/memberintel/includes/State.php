@@ -6,6 +6,7 @@ namespace MemberIntel;
 final class State
 {
     private const BATCH = 1000;
+    private const DROPPED = 5000;
     private const NONE = '0000000000000000';
 
     private Database $db;
@@ -128,7 +129,21 @@ final class State
         $last = (int) $this->db->value("SELECT MAX(seq) FROM {$this->table} WHERE $old");
         if ($last > 0) {
             $this->meta->set('pruned_seq', (string) max($last, $this->meta->number('pruned_seq')));
-            $this->db->run("DELETE FROM {$this->table} WHERE $old AND seq <= $last");
+            $this->drop("$old AND seq <= $last", 'seq');
         }
+    }
+
+    /** Forgets everything. Whoever calls this has taken the epoch away, so that a crash in between is no half memory. */
+    public function clear(): void
+    {
+        $this->drop('TRUE', 'entity, row_id');
+    }
+
+    /** Deletes some rows at a time, in the order of an index: one statement for all would hold its locks for long. */
+    private function drop(string $which, string $order): void
+    {
+        do {
+            $gone = $this->db->run("DELETE FROM {$this->table} WHERE $which ORDER BY $order LIMIT " . self::DROPPED);
+        } while ($gone === self::DROPPED);
     }
 }

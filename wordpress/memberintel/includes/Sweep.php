@@ -18,8 +18,12 @@ final class Sweep
     private State $state;
     private Entities $entities;
 
-    public function __construct(Database $db, Meta $meta, State $state, Entities $entities)
+    private int $chunk;
+
+    /** @param int $chunk how many rows one statement compares */
+    public function __construct(Database $db, Meta $meta, State $state, Entities $entities, int $chunk = self::CHUNK)
     {
+        $this->chunk = $chunk;
         $this->db = $db;
         $this->meta = $meta;
         $this->state = $state;
@@ -112,6 +116,64 @@ final class Sweep
     }
 
     /**
+     * Keeps in mind that all rows of a kind are to be looked at. Where that is under way, they are once more after it has
+     * come to the end: however often something is marked, every row has its turn.
+     */
+    public function owe(Entity $entity): void
+    {
+        $place = $this->place($entity);
+        $this->keep($entity, $place['after'] ?? 0, $place !== null && $place['after'] > 0);
+    }
+
+    /** Forgets what owe() kept: a round that begins looks at all rows. */
+    public function settle(Entity $entity): void
+    {
+        if ($this->place($entity) !== null) {
+            $this->meta->forget([self::name($entity)]);
+        }
+    }
+
+    /** Looks at all rows of a kind where that is owed, for as long as the budget allows. True when nothing is left. */
+    public function all(Entity $entity, Budget $budget): bool
+    {
+        $place = $this->place($entity);
+        if ($place === null) {
+            return true;
+        }
+        $again = $place['again'];
+        $reached = $this->through($entity, $place['after'], $budget);
+        if ($reached === null && $again) {
+            [$reached, $again] = [$budget->spent(0.5) ? 0 : $this->through($entity, 0, $budget), false];
+        }
+        if ($reached === null) {
+            $this->meta->forget([self::name($entity)]);
+            return true;
+        }
+        $this->keep($entity, $reached, $again);
+        return false;
+    }
+
+    /** @return array{after: int, again: bool}|null how far a look at all rows is, null when none is owed */
+    private function place(Entity $entity): ?array
+    {
+        $place = explode(':', (string) $this->meta->get(self::name($entity)));
+        if (count($place) !== 3 || $place[0] !== (string) $this->meta->get('epoch')) {
+            return null;
+        }
+        return ['after' => (int) $place[1], 'again' => $place[2] === '1'];
+    }
+
+    private function keep(Entity $entity, int $after, bool $again): void
+    {
+        $this->meta->set(self::name($entity), $this->meta->get('epoch') . ":$after:" . (int) $again);
+    }
+
+    private static function name(Entity $entity): string
+    {
+        return 'all_' . $entity->code();
+    }
+
+    /**
      * Sweeps one kind of row from an id on. Null when it is through, else the id to go on from.
      */
     public function through(Entity $entity, int $after, Budget $budget): ?int
@@ -169,7 +231,7 @@ final class Sweep
     /** The id at the end of the next chunk; the last chunk has no end, so that it finds what is gone beyond. */
     private function chunkEnd(Entity $entity, int $after): int
     {
-        $chunk = self::CHUNK;
+        $chunk = $this->chunk;
         $end = $this->db->rows("SELECT MAX(x.id) AS top, COUNT(*) AS n FROM (SELECT b.{$entity->key()} AS id
             FROM {$entity->table()} b WHERE {$entity->filter()} AND b.{$entity->key()} > $after
             ORDER BY b.{$entity->key()} LIMIT $chunk) x")[0];

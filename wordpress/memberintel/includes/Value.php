@@ -14,6 +14,18 @@ final class Value
         return substr($stored, 0, 10) . 'T' . substr($stored, 11, 8) . 'Z';
     }
 
+    /** Whether access never ends: there is no date, or the zero one. A malformed date does not say so. */
+    public static function never(?string $stored): bool
+    {
+        return $stored === null || $stored === '0000-00-00 00:00:00';
+    }
+
+    /** When access ends. A malformed date is told as it stands, for the reader to set the row aside; never as none. */
+    public static function until(?string $stored): ?string
+    {
+        return self::never($stored) ? null : (self::time($stored) ?? $stored);
+    }
+
     /** @param mixed $stored seconds since 1970, as post meta holds them */
     public static function moment($stored): ?string
     {

@@ -2,6 +2,14 @@
 
 namespace MemberIntel\Tests;
 
+use MemberIntel\Budget;
+use MemberIntel\Database;
+use MemberIntel\Entities;
+use MemberIntel\MemberPress;
+use MemberIntel\Meta;
+use MemberIntel\State;
+use MemberIntel\Sweep;
+
 /** Whatever writes a change, it is told: by a mark where a hook or the query watch saw it, else by the sweep. */
 final class ChangesTest extends SiteTestCase
 {
@@ -22,6 +30,32 @@ final class ChangesTest extends SiteTestCase
         $rows = array_filter($this->client->changes($since)['rows']);
         $this->assertSame(['transactions'], array_keys($rows));
         $this->assertSame(['ch_new'], array_column($rows['transactions'], 'trans_num'));
+    }
+
+    /** However often a bulk change marks everything, each row is looked at, and it ends when the marks do. */
+    public function testALookAtAllRowsIsNotBegunAnewForEver(): void
+    {
+        global $wpdb;
+        $db = new Database($wpdb);
+        $meta = new Meta($db);
+        $entities = new Entities($db, new MemberPress());
+        $sweep = new Sweep($db, $meta, new State($db, $meta), $entities, 10);
+        $none = new Budget(microtime(true) - 60, 8.0, -1);
+        $all = $entities->get('transactions');
+        $this->upToDate();
+        $last = (int) $wpdb->get_var("SELECT MAX(id) FROM {$wpdb->prefix}mepr_transactions");
+        $wpdb->query("UPDATE {$wpdb->prefix}mepr_transactions SET trans_num = 'ch_bulk'");
+        $before = $meta->number('seq');
+        for ($i = 0; $i < 3; $i++) {
+            $sweep->owe($all);
+            $this->assertFalse($sweep->all($all, $none));
+        }
+        $number = "SELECT seq FROM {$wpdb->prefix}mi_state WHERE entity = {$all->code()} AND row_id = $last";
+        $this->assertGreaterThan($before, (int) $wpdb->get_var($number), 'the last of 30 rows in three steps of ten');
+        for ($i = 0; $i < 8 && !$sweep->all($all, $none); $i++) {
+            $this->assertLessThan(7, $i, 'it never ends');
+        }
+        $this->assertNull($meta->get('all_' . $all->code()));
     }
 
     public function testARowThatAPageShowedFirstIsToldToWhomeverFollowsTheChanges(): void
@@ -136,6 +170,7 @@ final class ChangesTest extends SiteTestCase
         $wpdb->query("INSERT INTO {$wpdb->prefix}mi_dirty VALUES (1, 2, 0)");
         $this->assertSame([], array_filter($this->client->changes($since, 1000, false, 'members')['rows']));
         $this->assertSame([], array_filter($this->client->changes($since, 1000, true, 'members')['rows']));
+        $this->assertNull($wpdb->get_var("SELECT 1 FROM {$wpdb->prefix}mi_dirty"), 'nobody knocks for what nobody asks for');
         $this->assertCount(30, $this->client->changes($since, 1000, false)['rows']['transactions']);
     }
 

@@ -155,9 +155,56 @@ final class ConnectTest extends TestCase
         $right = $client->call('/connect', [], 'POST', (string) json_encode(['code' => 'mic_code'] + $this->key));
         $this->assertSame([200, true], [$right->status, $right->signed], $right->raw);
         $this->assertSame($asked['code_challenge'], Signature::encode(hash('sha256', $right->json['code_verifier'], true)));
+        $lost = $client->call('/connect', [], 'POST', (string) json_encode(['code' => 'mic_code'] + $this->key));
+        $this->assertSame($right->json['code_verifier'], $lost->json['code_verifier'] ?? '', 'the answer may be lost');
+        $other = (string) json_encode(['code' => 'mic_code', 'key_id' => 'mik_other'] + $this->key);
+        $second = (new Client($this->url(''), 'mik_other', $this->key['secret']))->call('/connect', [], 'POST', $other);
+        $this->assertSame(404, $second->status, 'another key for the same code');
         $this->assertTrue($client->call('/sync')->signed);
         $again = $client->call('/connect', [], 'POST', (string) json_encode(['code' => 'mic_code'] + $this->key));
-        $this->assertSame(404, $again->status, 'a code is good once');
+        $this->assertSame(404, $again->status, 'a code is good until its key is used');
+    }
+
+    public function testAKeyThatTheServiceDidNotKeepIsTakenBack(): void
+    {
+        $asked = $this->begin('http://127.0.0.1:9');
+        $this->come($asked['state'], 'mic_code');
+        $client = new Client($this->url(''), $this->key['key_id'], $this->key['secret']);
+        $offer = (string) json_encode(['code' => 'mic_code'] + $this->key);
+        $this->assertSame(200, $client->call('/connect', [], 'POST', $offer)->status);
+        $this->assertSame(200, $client->call('/sync/disconnect', [], 'POST', '{"reason":"not connected after all"}')->status);
+        $this->assertFalse($this->connected());
+        $this->assertSame(404, $client->call('/connect', [], 'POST', $offer)->status, 'nobody waits any more');
+        $this->assertStringContainsString('This site is not connected', $this->browser->screen()->html);
+    }
+
+    public function testTakingAKeyBackLeavesTheOneBefore(): void
+    {
+        wp_cache_flush();
+        $secret = Signature::secret();
+        $connection = ['connection_id' => $this->key['connection_id']];
+        (new Keys())->put('mik_first', $secret, $connection, 1);
+        $first = new Client($this->url(''), 'mik_first', $secret);
+        $this->assertSame(200, $first->call('/sync')->status);
+        wp_cache_flush();
+        (new Keys())->put('mik_second', $secret, $connection, 1);
+        $second = new Client($this->url(''), 'mik_second', $secret);
+        $this->assertSame(200, $second->call('/sync/disconnect', [], 'POST', '{}')->status);
+        $this->assertSame([401, 'mi_auth_revoked'], [$second->call('/sync')->status, $second->call('/sync')->code()]);
+        $this->assertSame(200, $first->call('/sync')->status);
+        wp_cache_flush();
+        $this->assertSame('mik_first', (new Keys())->own()['id'] ?? '');
+        $this->assertSame(200, $first->call('/sync/disconnect', [], 'POST', '{}')->status);
+        $this->assertFalse($this->connected());
+    }
+
+    public function testAKeyThatNobodyUsesIsSaid(): void
+    {
+        wp_cache_flush();
+        (new Keys())->put('mik_first', Signature::secret(), [], 1);
+        $this->assertStringNotContainsString('has not used the key', $this->browser->screen()->html);
+        update_option('memberintel_connection', ['made_at' => time() - 301] + get_option('memberintel_connection'), true);
+        $this->assertStringContainsString('has not used the key', $this->browser->screen()->html);
     }
 
     public function testAKeyMadeByHandIsShownOnce(): void

@@ -5,6 +5,7 @@ namespace MemberIntel\Tests;
 use MemberIntel\Database;
 use MemberIntel\Epoch;
 use MemberIntel\Keys;
+use MemberIntel\Marks;
 use MemberIntel\Meta;
 use MemberIntel\Schema;
 
@@ -48,6 +49,42 @@ final class EpochTest extends SiteTestCase
         $since = $this->upToDate();
         $this->meta()->set('fingerprint', hash('sha256', 'other|wp_'));
         $this->assertResync('epoch', $since);
+    }
+
+    /** A checkout that has left a mark and not committed yet is neither waited for nor kept waiting. */
+    public function testForgettingEverythingWaitsForNobody(): void
+    {
+        global $wpdb;
+        $since = $this->upToDate();
+        $checkout = new \wpdb(DB_USER, DB_PASSWORD, DB_NAME, DB_HOST);
+        $marks = $wpdb->prefix . 'mi_dirty';
+        foreach ([$wpdb, $checkout] as $side) {
+            $side->query('SET SESSION innodb_lock_wait_timeout = 1');
+        }
+        $wpdb->query("INSERT INTO $marks (id, entity, row_id) SELECT seq, 2, seq FROM seq_1_to_12000");
+        $checkout->query('START TRANSACTION');
+        $checkout->query("INSERT INTO $marks (id, entity, row_id) VALUES (6000000, 2, 1)");
+        $db = new Database($wpdb);
+        (new Marks($db))->trim(12000);
+        $this->assertSame('12000', $wpdb->get_var("SELECT COUNT(*) FROM $marks"), 'not too many yet');
+        (new Marks($db))->trim(11999);
+        $this->assertSame('0', $wpdb->get_var("SELECT COUNT(*) FROM $marks"));
+        (new Epoch($db, $this->meta()))->renew();
+        $this->assertSame(1, $checkout->query("INSERT INTO $marks (id, entity, row_id) VALUES (7000000, 2, 2)"));
+        $checkout->query('COMMIT');
+        $this->assertSame('2', $wpdb->get_var("SELECT COUNT(*) FROM $marks"));
+        $this->assertResync('epoch', $since);
+        $wpdb->query('SET SESSION innodb_lock_wait_timeout = DEFAULT');
+    }
+
+    /** More than one statement takes. */
+    public function testAnEpochLeavesNothingOfTheOneBefore(): void
+    {
+        global $wpdb;
+        $state = $wpdb->prefix . 'mi_state';
+        $wpdb->query("INSERT INTO $state (entity, row_id, hash) SELECT 9, seq, 'hash' FROM seq_1_to_10001");
+        (new Epoch(new Database($wpdb), $this->meta()))->renew();
+        $this->assertSame('0', $wpdb->get_var("SELECT COUNT(*) FROM $state"));
     }
 
     public function testAForgedWatermarkIsNotBelieved(): void

@@ -61,6 +61,21 @@ final class PageTest extends SiteTestCase
         }
     }
 
+    /** The service keeps such a row aside; taken for no end it would be access for ever. */
+    public function testAMalformedEndOfAccessIsNoLifetime(): void
+    {
+        global $wpdb;
+        $ids = [];
+        foreach (['2026-00-10 00:00:00', '2026-05-00 23:59:59', '0000-05-10 00:00:00'] as $end) {
+            $ids[$end] = $this->world->txn(1);
+            $wpdb->update($wpdb->prefix . 'mepr_transactions', ['expires_at' => $end], ['id' => $ids[$end]]);
+        }
+        $told = array_column($this->client->all('transactions'), null, 'id');
+        foreach ($ids as $end => $id) {
+            $this->assertSame([$end, false], [$told[$id]['expires_at'], $told[$id]['lifetime']]);
+        }
+    }
+
     public function testTransactionsReadAsMemberPressMeansThem(): void
     {
         global $wpdb;

@@ -38,7 +38,6 @@ final class Transactions extends Entity
         $currency = $this->memberpress->currency();
         $rows = [];
         foreach ($this->stored(self::COLUMNS, $ids) as $id => $txn) {
-            $expires = Value::time($txn['expires_at']);
             $rows[$id] = [
                 'id' => (int) $id,
                 'member_id' => Value::id($txn['user_id']),
@@ -64,8 +63,8 @@ final class Transactions extends Entity
                 'currency' => $currency,
                 'prorated' => Value::flag($txn['prorated']),
                 'created_at' => Value::time($txn['created_at']),
-                'expires_at' => $expires,
-                'lifetime' => $expires === null,
+                'expires_at' => Value::until($txn['expires_at']),
+                'lifetime' => Value::never($txn['expires_at']),
                 'refunded_at' => Value::time($txn['refunded_at']),
                 'gift' => $gifts[$id] ?? null,
             ];
