@@ -43,7 +43,7 @@ func operations() []operation {
 		},
 		{
 			"a bulk update of all", 0, "transactions",
-			`SELECT string_agg(DISTINCT metadata ->> 'gateway', ' ') || (count(*) > 800)::text FROM transactions WHERE $1::text[] IS NOT NULL`, "manualtrue",
+			`SELECT string_agg(DISTINCT gateway, ' ') || (count(*) > 800)::text FROM transactions WHERE $1::text[] IS NOT NULL`, "manualtrue",
 		},
 		{
 			"a delete by subscription", 4, "transactions",
