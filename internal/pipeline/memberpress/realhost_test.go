@@ -79,24 +79,27 @@ func TestHostsOfARealSite(t *testing.T) {
 				t.Fatalf("the host is another one (-want +got):\n%s", diff)
 			}
 			t.Setenv("MEMBERINTEL_TEST_URL", address)
+			times := 1
+			if strings.HasSuffix(name, "_cache") {
+				times = 2 // the second time there are answers of the first, with another key
+			}
 			var err error
-			for n := 0; n < 2 && err == nil; n++ { // a cache has answers of the first time then, with another key
+			for n := 0; n < times && err == nil; n++ {
 				key := drive(t, "connect")
 				_, _, err = c.p.Connect(t.Context(), ConnectRequest{Tenant: c.c.TenantID, Actor: "test", Site: address, KeyID: key.KeyID, Secret: key.Secret})
 			}
+			var report syncrun.Report
 			if err == nil {
-				_, err = c.p.Sync(t.Context(), c.current(), "", nil)
+				report, err = c.p.Sync(t.Context(), c.current(), "", nil)
 			}
 			if h.says != "" {
 				mustSay(t, address, err, h.says, h.todo)
 				return
 			}
-			if err != nil {
-				t.Fatal(err)
+			if err != nil || report.Mode != syncrun.Full || report.Status != syncrun.Succeeded || report.RecordsProcessed < 100 {
+				t.Fatalf("%+v, %v", report, err)
 			}
-			drive(t, "some")
 			c.mustSync(syncrun.Incremental)
-			c.mustEqual()
 		})
 	}
 }

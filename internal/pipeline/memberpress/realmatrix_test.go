@@ -3,6 +3,7 @@
 package memberpress
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 
@@ -95,7 +96,7 @@ func TestEveryOperationAtARealSite(t *testing.T) {
 	for _, o := range operations() {
 		t.Run(o.name, func(t *testing.T) {
 			did := drive(t, "operation", o.name, strconv.Itoa(o.n))
-			ids := append(did.Changed[o.entity], did.Gone[o.entity]...)
+			ids := slices.Concat(did.Changed[o.entity], did.Gone[o.entity])
 			if len(ids) == 0 {
 				t.Fatalf("it did nothing to %s: %+v", o.entity, did)
 			}
