@@ -162,21 +162,22 @@ func unpacked(t *testing.T, text string) any {
 // TestMapRefuses changes one thing of a good row and looks for the refusal.
 func TestMapRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ entity, old, new, want string }{
-		"a new field":                 {"members", `"login":`, `"nickname":"x","login":`, "members 1: nickname: a field that this version does not know"},
-		"a new field further down":    {"rules", `"unit":"days"`, `"unit":"days","zone":"UTC"`, "rules 80: zone: a field that this version does not know"},
-		"a field that is gone":        {"members", `"login":"admin",`, ``, "members 1: login: is missing"},
-		"a null":                      {"members", `"login":"admin"`, `"login":null`, "members 1: login: null"},
-		"another type":                {"members", `"login_count":210`, `"login_count":"210"`, "members 1: login_count: a JSON string"},
-		"no id":                       {"members", `{"id":1,`, `{"id":"one",`, "members : id: not a positive whole number"},
-		"a time with another zone":    {"members", `"2023-01-05T08:00:00Z"`, `"2023-01-05T08:00:00+01:00"`, "members 1: time: not a moment in UTC"},
-		"a NUL":                       {"members", `"login":"admin"`, `"login":"ad\u0000min"`, "members : row: a NUL"},
-		"an unknown status":           {"transactions", `"status":"confirmed"`, `"status":"chargeback"`, `transactions 9001: status: the value "chargeback"`},
-		"an unknown type":             {"transactions", `"type":"subscription_confirmation"`, `"type":"tip"`, `transactions 9001: type: the value "tip"`},
-		"an unknown period":           {"subscriptions", `"period_type":"months"`, `"period_type":"moons"`, `subscriptions 700: period_type: the value "moons"`},
-		"no amount":                   {"transactions", `"total":"0.00"`, `"total":"1e2"`, "transactions 9001: total: not an amount of money"},
-		"a negative amount":           {"transactions", `"total":"0.00"`, `"total":"-1.00"`, "transactions 9001: total: a negative amount"},
-		"an end beside a lifetime":    {"transactions", `"lifetime":false`, `"lifetime":true`, "transactions 9001: lifetime: true beside expires_at"},
-		"a membership that is not is": {"rules", `"operator":"is"`, `"operator":"is_not"`, "rules 80: conditions: an operator"},
+		"a new field":                  {"members", `"login":`, `"nickname":"x","login":`, "members 1: nickname: a field that this version does not know"},
+		"a new field further down":     {"rules", `"unit":"days"`, `"unit":"days","zone":"UTC"`, "rules 80: zone: a field that this version does not know"},
+		"a field that is gone":         {"members", `"login":"admin",`, ``, "members 1: login: is missing"},
+		"a null":                       {"members", `"login":"admin"`, `"login":null`, "members 1: login: null"},
+		"another type":                 {"members", `"login_count":210`, `"login_count":"210"`, "members 1: login_count: a JSON string"},
+		"no id":                        {"members", `{"id":1,`, `{"id":"one",`, "members : id: not a positive whole number"},
+		"a time with another zone":     {"members", `"2023-01-05T08:00:00Z"`, `"2023-01-05T08:00:00+01:00"`, "members 1: time: not a moment in UTC"},
+		"a NUL":                        {"members", `"login":"admin"`, `"login":"ad\u0000min"`, "members : row: a NUL"},
+		"an unknown status":            {"transactions", `"status":"confirmed"`, `"status":"chargeback"`, `transactions 9001: status: the value "chargeback"`},
+		"an unknown type":              {"transactions", `"type":"subscription_confirmation"`, `"type":"tip"`, `transactions 9001: type: the value "tip"`},
+		"an unknown state of an order": {"orders", `"status":"complete"`, `"status":"lost"`, `orders 31: status: the value "lost"`},
+		"an unknown period":            {"subscriptions", `"period_type":"months"`, `"period_type":"moons"`, `subscriptions 700: period_type: the value "moons"`},
+		"no amount":                    {"transactions", `"total":"0.00"`, `"total":"1e2"`, "transactions 9001: total: not an amount of money"},
+		"a negative amount":            {"transactions", `"total":"0.00"`, `"total":"-1.00"`, "transactions 9001: total: a negative amount"},
+		"an end beside a lifetime":     {"transactions", `"lifetime":false`, `"lifetime":true`, "transactions 9001: lifetime: true beside expires_at"},
+		"a membership that is not is":  {"rules", `"operator":"is"`, `"operator":"is_not"`, "rules 80: conditions: an operator"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			row, err := json.Marshal(rowsOf(t, c.entity)[0]) // without white space
