@@ -18,15 +18,20 @@ const driftLimit = 1000
 type derivation struct {
 	table, sql string
 	columns    string
+	kind       string // of the transactions that it writes, "" for all
+	further    []any  // its parameters behind the ids
 }
 
-func derivations() []derivation {
-	links := "invoice_source_id, subscription_source_id"
+func derivations(src canonical.Source, all []canonical.Source) []derivation {
+	links, event := "invoice_source_id, subscription_source_id", "event_platform, event_account_id, event_source_id, event_evidence"
+	others := beside(src, all)
 	return []derivation{
-		{"transactions", deriveLinksSQL, links},
-		{"transactions", deriveParentsSQL, "member_source_id, " + links},
-		{"subscriptions", deriveAccessSQL, "access_until, status, status_until"},
-		{"members", deriveMembersSQL, "membership_status, plan_source_id, access_until, lifetime, status_until, last_activity_at"},
+		{table: "transactions", sql: deriveLinksSQL, columns: links},
+		{table: "transactions", sql: deriveParentsSQL, columns: "member_source_id, " + links},
+		{table: "subscriptions", sql: deriveAccessSQL, columns: "access_until, status, status_until"},
+		{table: "members", sql: deriveMembersSQL, columns: "membership_status, plan_source_id, access_until, lifetime, status_until, last_activity_at"},
+		{table: "transactions", sql: deriveEventsSQL, columns: event, kind: "payment", further: []any{others.platforms, others.accounts}},
+		{table: "transactions", sql: deriveRefundEventsSQL, columns: event, kind: "refund"},
 	}
 }
 
@@ -41,8 +46,12 @@ func (w *Warehouse) DerivedDrift(ctx context.Context, tx *postgres.TenantTx, src
 	if err := lockTenant(ctx, tx); err != nil {
 		return nil, err
 	}
+	all, err := eventSources(ctx, tx, src.Livemode)
+	if err != nil {
+		return nil, err
+	}
 	var found []Difference
-	for _, d := range derivations() {
+	for _, d := range derivations(src, all) {
 		wrong, err := d.drift(ctx, tx, identityOf(tx.Tenant, src), repair)
 		if err != nil {
 			return nil, fmt.Errorf("warehouse: %s: recompute: %w", d.table, err)
@@ -54,6 +63,7 @@ func (w *Warehouse) DerivedDrift(ctx context.Context, tx *postgres.TenantTx, src
 
 // drift runs the statement, remembers what it wrote, and takes it back to read what stood there before.
 func (d derivation) drift(ctx context.Context, tx *postgres.TenantTx, ids []any, repair bool) ([]Difference, error) {
+	args := append(append(ids[:4:4], nil), d.further...)
 	if _, err := tx.Exec(ctx, `SAVEPOINT recompute`); err != nil {
 		return nil, err
 	}
@@ -63,7 +73,7 @@ func (d derivation) drift(ctx context.Context, tx *postgres.TenantTx, ids []any,
 		alias = "m"
 	}
 	written, err := tx.Query(ctx, d.sql+fmt.Sprintf("\nRETURNING %s.source_id, ", alias)+
-		fmt.Sprintf(object, qualify(alias, d.columns)), append(ids[:4:4], nil)...)
+		fmt.Sprintf(object, qualify(alias, d.columns)), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +96,7 @@ func (d derivation) drift(ctx context.Context, tx *postgres.TenantTx, ids []any,
 	}
 	before, err := tx.Query(ctx, fmt.Sprintf(`SELECT %s.source_id, `+object+` FROM %s %s
 		 WHERE tenant_id = $1 AND source_platform = $2 AND source_account_id = $3 AND livemode = $4 AND source_id = ANY ($5)`,
-		alias, qualify(alias, d.columns), d.table, alias), append(ids[:4:4], keys)...)
+		alias, qualify(alias, d.columns), d.table, alias)+d.only(), append(ids[:4:4], keys)...)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +113,14 @@ func (d derivation) drift(ctx context.Context, tx *postgres.TenantTx, ids []any,
 	if err != nil || !repair || len(keys) == 0 {
 		return found, err
 	}
-	_, err = tx.Exec(ctx, d.sql, append(ids[:4:4], nil)...)
+	_, err = tx.Exec(ctx, d.sql, args...)
 	return found, err
+}
+
+// only narrows to the kind of transaction that is written: a payment and its refund may share an id.
+func (d derivation) only() string {
+	if d.kind == "" {
+		return ""
+	}
+	return " AND kind = '" + d.kind + "'"
 }

@@ -10,6 +10,7 @@ import (
 	"memberintel/internal/canonical"
 	"memberintel/internal/identity"
 	"memberintel/internal/postgres"
+	"memberintel/internal/warehouse"
 )
 
 func sitePress() canonical.Source {
@@ -172,6 +173,23 @@ func TestMoneyCountsOnce(t *testing.T) {
 			if diff := cmp.Diff(before, w.rows(`SELECT source_id, kind, xmin::text FROM transactions ORDER BY 1, 2`)); diff != "" {
 				t.Errorf("%s%s: deriving all writes what is right already:\n%s", name, order, diff)
 			}
+			w.exec(`UPDATE transactions SET event_source_id = 'ch_9', event_platform = 'stripe', event_account_id = 'acct_1' WHERE source_platform = 'memberpress'`)
+			wrong := w.rows(`SELECT source_id FROM transactions WHERE source_platform = 'memberpress'`)
+			var drift []warehouse.Difference
+			err := w.db.TenantTx(t.Context(), w.tenant, func(tx *postgres.TenantTx) (err error) {
+				drift, err = w.w.DerivedDrift(t.Context(), tx, press, true)
+				return err
+			})
+			told := map[string]bool{}
+			for _, d := range drift {
+				told[d.SourceID] = true
+			}
+			for _, id := range wrong {
+				if !told[id] || err != nil {
+					t.Errorf("%s%s: a wrong link of %s is no drift: %+v, %v", name, order, id, drift, err)
+				}
+			}
+			w.mustTell(name+order+", mended", c.want...)
 		}
 	}
 }
@@ -213,6 +231,11 @@ func TestALinkGoesWithItsEvidence(t *testing.T) {
 	w.mustTell("the charge again", "payment 2 -", "payment ch_1 -", "payment ch_2 1 by id")
 	as(press, &canonical.Batch{Transactions: []canonical.Transaction{{Head: gone("1", 30), Kind: "payment"}}})
 	w.mustTell("no row", "payment 2 -", "payment ch_1 -", "payment ch_2 -")
+	as(stripe, &canonical.Batch{Transactions: []canonical.Transaction{charged("ch_3", fetched(0, 0), func(t *canonical.Transaction) { t.IntentSourceID = ptr("pi_3") })}})
+	as(press, &canonical.Batch{Transactions: []canonical.Transaction{sold("3", "pi_3", fetched(0, 0))}})
+	w.mustTell("an intent", "payment 2 -", "payment ch_1 -", "payment ch_2 -", "payment ch_3 3 by id")
+	as(stripe, &canonical.Batch{Transactions: []canonical.Transaction{{Head: gone("ch_3", 20), Kind: "payment"}}})
+	w.mustTell("no charge of the intent", "payment 2 -", "payment 3 -", "payment ch_1 -", "payment ch_2 -")
 }
 
 // TestMoneyOfOthersIsNotTheSame keeps modes and tenants apart, and money of a gateway's test mode out.
@@ -269,6 +292,7 @@ func TestAlikeIsNotTheSame(t *testing.T) {
 		Transactions: []canonical.Transaction{
 			paid(charged("ch_1", seen, nil), "cus_1", 100, 47*time.Hour), paid(charged("ch_2", seen, nil), "cus_1", 100, 49*time.Hour),
 			paid(charged("ch_3", seen, nil), "cus_1", 101, 0), paid(charged("ch_4", seen, nil), "cus_2", 100, 0), paid(charged("ch_5", seen, nil), "cus_1", 100, 0),
+			paid(charged("ch_6", seen, nil), "cus_1", 100, -49*time.Hour),
 		},
 	})
 	w.src = sitePress()
@@ -279,61 +303,5 @@ func TestAlikeIsNotTheSame(t *testing.T) {
 	if diff := cmp.Diff([]string{"1 ch_1 ann@x.example"}, w.rows(`SELECT source_id, other_id, email FROM economic_event_candidates`)); diff != "" {
 		t.Errorf("candidates (-want +got):\n%s", diff)
 	}
-	w.mustTell("what is alike", "payment 1 -", "payment ch_1 -", "payment ch_2 -", "payment ch_3 -", "payment ch_4 -", "payment ch_5 2 by id")
-}
-
-// TestMoneyThatIsToldAtOnce commits what two platforms tell side by side, the second before the first can be seen.
-func TestMoneyThatIsToldAtOnce(t *testing.T) {
-	seen := fetched(0, 0)
-	bump := func() canonical.Transaction {
-		b := sold("1", "", seen)
-		b.OrderSourceID = ptr("31")
-		return b
-	}
-	order := canonical.Order{Head: head("31", seen, ""), ForeignID: ptr("ch_1"), Status: "succeeded"}
-	other := sold("9", "", seen)
-	for name, c := range map[string]struct {
-		before, told canonical.Batch
-		charge       canonical.Transaction
-	}{
-		"the charge's id": {
-			told: canonical.Batch{Transactions: []canonical.Transaction{sold("1", "ch_1", seen)}}, charge: charged("ch_1", seen, nil),
-		},
-		"the intent": {
-			told:   canonical.Batch{Transactions: []canonical.Transaction{sold("1", "pi_1", seen)}},
-			charge: charged("ch_1", seen, func(t *canonical.Transaction) { t.IntentSourceID = ptr("pi_1") }),
-		},
-		"an order after its transaction": {
-			before: canonical.Batch{Transactions: []canonical.Transaction{bump()}},
-			told:   canonical.Batch{Orders: []canonical.Order{order}}, charge: charged("ch_1", seen, nil),
-		},
-		"an order before its transaction": {
-			before: canonical.Batch{Transactions: []canonical.Transaction{other}, Orders: []canonical.Order{order}},
-			told:   canonical.Batch{Transactions: []canonical.Transaction{bump()}}, charge: charged("ch_1", seen, nil),
-		},
-		"metadata": {
-			before: canonical.Batch{Sites: []canonical.Site{{Head: head("site", seen, ""), URL: ptr("https://lakeside.example")}}},
-			told:   canonical.Batch{Transactions: []canonical.Transaction{sold("1", "", seen)}},
-			charge: charged("ch_1", seen, func(t *canonical.Transaction) { t.OriginID, t.OriginSite = ptr("1"), ptr("https://lakeside.example") }),
-		},
-	} {
-		for _, toldFirst := range []bool{true, false} {
-			w := newWorld(t)
-			// Both platforms have told of money before, as ever but the first time: a pass derives all at its end.
-			elder := charged("ch_0", seen, nil)
-			w.apply(&canonical.Batch{Transactions: []canonical.Transaction{elder}})
-			c.before.Source, c.told.Source = sitePress(), sitePress()
-			c.before.Transactions = append(slices.Clone(c.before.Transactions), sold("0", "ch_0", seen))
-			w.apply(&c.before)
-			took := canonical.Batch{Transactions: []canonical.Transaction{c.charge}}
-			if toldFirst {
-				w.applySideBySide(&c.told, &took)
-			} else {
-				w.applySideBySide(&took, &c.told)
-			}
-			if n := len(w.rows(`SELECT FROM economic_event WHERE source_id = 'ch_1' AND told_by -> 0 ->> 'source_id' = '1'`)); n != 1 {
-				t.Errorf("%s, told first %t: %v", name, toldFirst, w.events())
-			}
-		}
-	}
+	w.mustTell("what is alike", "payment 1 -", "payment ch_1 -", "payment ch_2 -", "payment ch_3 -", "payment ch_4 -", "payment ch_5 2 by id", "payment ch_6 -")
 }

@@ -314,6 +314,8 @@ func TestWhatEveryPipelineIsAsked(t *testing.T) {
 				m.FirstName = "Renamed"
 				c.site.Put(m, site.Member{ID: 109, Login: "new", Email: "new@club.example"})
 				c.site.Delete("members", 108)
+				c.site.Put(site.Order{ID: 31, MemberID: 103, PrimaryTransactionID: 9960, TransNum: "ch_31", Status: "complete", Gateway: "g1"},
+					site.Transaction{ID: 9960, MemberID: 103, ProductID: 56, OrderID: 31, Status: "complete", TransNum: "mi_31_a", Gateway: "g1", Amount: "9.00", Total: "9.00"})
 				for _, op := range site.Operations()[:8] {
 					c.site.Do(op)
 				}
