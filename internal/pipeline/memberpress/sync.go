@@ -82,6 +82,7 @@ type pass struct {
 	clock  stamper
 	timing timing
 	ties   int
+	tidied []string // tables that the run has tidied
 	// unheld: when the run began, nothing of the connection was in quarantine.
 	unheld bool
 	// strangers: records came that may show who a member is elsewhere.
