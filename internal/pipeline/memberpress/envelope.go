@@ -16,7 +16,7 @@ type Envelope struct {
 	Epoch      string // 16 hex digits; under another one nothing that was read before counts
 	ServerTime time.Time
 	Entity     string            // which entity, or "changes"
-	Rows       []json.RawMessage // of a page; nil in changes
+	Rows       []json.RawMessage // of a page, pointing into the answer; nil in changes
 	Changes    []Change          // in the order in which they were numbered; nil in a page
 	Deleted    []Deletion        // in changes alone
 	Sweep      Sweep             // in changes alone

@@ -35,9 +35,9 @@ func (e *SchemaError) Error() string {
 }
 
 // Map reads one row of an entity as the protocol's version shows it. It is pure: the same bytes give the same
-// records, which point into raw. An error is always a *SchemaError, and then nothing is mapped: a row is understood
-// as a whole or not at all. The batch's Source is left to the caller, who knows the connection. An entity that is
-// not mirrored gives an empty batch.
+// records, which point into raw. What is given is JSON, as a row of an answer that was decoded is. An error is always
+// a *SchemaError, and then nothing is mapped: a row is understood as a whole or not at all. The batch's Source is left
+// to the caller, who knows the connection. An entity that is not mirrored gives an empty batch.
 func Map(protocol int, entity string, raw json.RawMessage, at canonical.Observation) (canonical.Batch, error) {
 	m := mapper{entity: entity, raw: raw, at: at}
 	if protocol == 1 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -97,8 +98,12 @@ func (s *pass) readEntity(ctx context.Context, entity string, was syncrun.Saved,
 	return nil
 }
 
-// write commits loads in their order, each with the place behind it.
+// write commits loads in their order, each with the place behind it. The tables of an entity that was read to its end
+// are tidied while the next one is read.
 func (s *pass) write(ctx context.Context, g *gathering, ready <-chan load) error {
+	var tidying sync.WaitGroup
+	defer tidying.Wait()
+	written := map[string]int64{}
 	for l := range ready {
 		work := l.d.work()
 		work.Deriving, work.Checkpoints = warehouse.DeriveLater, []syncrun.Checkpoint{l.point}
@@ -114,6 +119,12 @@ func (s *pass) write(ctx context.Context, g *gathering, ready <-chan load) error
 		}
 		s.ties += l.d.ties
 		g.written(l.pages)
+		written[l.point.Stream] += int64(l.point.Records)
+		if n := written[l.point.Stream]; l.point.Done && n >= tidyFrom {
+			tables := tablesOf(l.point.Stream)
+			s.tidied = append(s.tidied, tables...)
+			tidying.Go(func() { s.tidy(ctx, n, tables) })
+		}
 	}
 	return ctx.Err()
 }
@@ -121,17 +132,21 @@ func (s *pass) write(ctx context.Context, g *gathering, ready <-chan load) error
 // tidyFrom is how many records make it worth while to tidy the tables.
 const tidyFrom = 1000
 
-// settle brings up to date what follows from all that was read. The tables are tidied first: they may have been empty
-// when the pass began.
+// settle brings up to date what follows from all that was read. Tables that were not tidied are, before that: they may
+// have been empty when the pass began.
 func (s *pass) settle(ctx context.Context) error {
 	if records, _ := s.run.Progress(); records >= tidyFrom {
-		if err := s.p.DB.Tidy(ctx, records, warehouse.Tables()); err != nil {
-			s.p.Log.WarnContext(ctx, "the tables were not tidied; searches may be slow until autovacuum has been there", "error", err)
-		}
+		s.tidy(ctx, records, slices.DeleteFunc(warehouse.Tables(), func(table string) bool { return slices.Contains(s.tidied, table) }))
 	}
 	return s.run.Commit(ctx, syncrun.Work{Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
 		return s.p.Ledger.Warehouse.DeriveAll(ctx, tx, source(s.c))
 	}})
+}
+
+func (s *pass) tidy(ctx context.Context, records int64, tables []string) {
+	if err := s.p.DB.Tidy(ctx, records, tables); err != nil {
+		s.p.Log.WarnContext(ctx, "the tables were not tidied; searches may be slow until autovacuum has been there", "error", err)
+	}
 }
 
 func savedFor(saved []syncrun.Saved, name string) syncrun.Saved {

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -130,7 +129,7 @@ func TestTheReaderWaitsForTheWriter(t *testing.T) {
 			t.Errorf("%d MB were read and none written", len(read))
 		}
 		load, _ := g.take()
-		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(read) != maxGathered>>20 {
 			t.Errorf("%d MB were read while a load was on its way", len(read))
 		}

@@ -46,6 +46,15 @@ func streamOf(entity string) (stream, bool) {
 	return stream{}, false
 }
 
+// tablesOf lists the tables into which an entity is read.
+func tablesOf(entity string) []string {
+	s, _ := streamOf(entity)
+	if entity == subscriptions {
+		return []string{s.table, "subscription_items", "subscription_item_history"}
+	}
+	return []string{s.table}
+}
+
 // streamInto returns the stream whose records go into a table.
 func streamInto(table string) (stream, bool) {
 	for _, s := range streams() {

@@ -85,6 +85,7 @@ type pass struct {
 	timing timing
 	ties   int
 	modes  gateways // as the handshake told
+	tidied []string // tables that the run has tidied
 	// unheld: when the run began, nothing of the connection was in quarantine.
 	unheld bool
 	// strangers: records came that may show who a member is elsewhere.
