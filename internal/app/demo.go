@@ -32,7 +32,7 @@ func (*demoCommand) Help() string {
 	return "A club sells its memberships on a MemberPress site that takes the money through Stripe. Both are simulated on this machine, connected and " +
 		"synced; then the club lives on, Stripe pushes and the site knocks. Most people are known by both and linked by their ids, some by one alone.\n\n" +
 		"It needs no account anywhere, and nothing leaves the machine. Ctrl-C ends it and everything that it started. With --wordpress the site is a real " +
-		"WordPress with the plugin of this checkout, MemberPress being played by a stand-in with its tables and hooks.\n\n" +
+		"WordPress with the plugin of this checkout, MemberPress being played by a stand-in with its tables and hooks; WordPress itself is fetched once, as a Debian package.\n\n" +
 		example("memberintel demo") + "\n" + example("memberintel demo --wordpress --members 50")
 }
 
@@ -93,7 +93,7 @@ func (c *demoCommand) show(ctx context.Context, p *program, h *house, world *dem
 	if err != nil {
 		return err
 	}
-	view := demoView{URL: p.PublicURL, Site: world.site.url(), TenantID: connections[0].TenantID}
+	view := demoView{URL: p.PublicURL, Site: world.site.about(), TenantID: connections[0].TenantID}
 	for _, found := range connections {
 		watch, done := p.progress()
 		report, err := h.sync(ctx, found, tenant.Pro, syncrun.Full, p.Stderr, watch)
@@ -126,8 +126,7 @@ func (c *demoCommand) show(ctx context.Context, p *program, h *house, world *dem
 	if c.Once {
 		return view.health()
 	}
-	world.live(ctx, c.Pace)
-	return world.site.err()
+	return world.live(ctx, c.Pace)
 }
 
 // connectDemo goes the way that a person would: a tenant, a restricted key, then a webhook endpoint at Stripe
