@@ -47,11 +47,7 @@ func (c *connectStripeCommand) Run(ctx context.Context, p *program) error {
 	if err := p.readSecrets(true); err != nil {
 		return err
 	}
-	return p.with(ctx, func(h *house) error {
-		t, err := identity.Find(ctx, h.db, c.Tenant)
-		if err != nil {
-			return err
-		}
+	return p.withTenant(ctx, c.Tenant, func(h *house, t identity.Tenant) error {
 		p.about = connection.Stripe
 		view, err := p.connectStripe(ctx, h, stripe.ConnectRequest{
 			Tenant: t.ID, Actor: actor, Key: p.secrets.StripeKey, WebhookSecrets: p.secrets.StripeWebhookSecret,
@@ -117,11 +113,7 @@ func (c *connectMemberPressCommand) Run(ctx context.Context, p *program) error {
 	if p.secrets.MemberPressSecret == "" {
 		return fault.New(fault.Invalid, "No secret: set MEMBERINTEL_MEMBERPRESS_SECRET to the one that the plugin showed with the key.")
 	}
-	return p.with(ctx, func(h *house) error {
-		t, err := identity.Find(ctx, h.db, c.Tenant)
-		if err != nil {
-			return err
-		}
+	return p.withTenant(ctx, c.Tenant, func(h *house, t identity.Tenant) error {
 		view, err := p.connectMemberPress(ctx, h, memberpress.ConnectRequest{
 			Tenant: t.ID, Actor: actor, Site: c.Site, KeyID: c.KeyID, Secret: p.secrets.MemberPressSecret,
 		})

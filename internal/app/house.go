@@ -127,6 +127,17 @@ func (p *program) with(ctx context.Context, fn func(*house) error) error {
 	return fn(h)
 }
 
+// withTenant is with for a command on one tenant.
+func (p *program) withTenant(ctx context.Context, name string, fn func(*house, identity.Tenant) error) error {
+	return p.with(ctx, func(h *house) error {
+		t, err := identity.Find(ctx, h.db, name)
+		if err != nil {
+			return err
+		}
+		return fn(h, t)
+	})
+}
+
 // withConnection is with for a command on one connection of a tenant.
 func (p *program) withConnection(
 	ctx context.Context, tenantName string, pipeline connection.Pipeline, fn func(*house, identity.Tenant, connection.Connection) error,
@@ -134,11 +145,7 @@ func (p *program) withConnection(
 	if err := p.pipelines.served(pipeline); err != nil {
 		return err
 	}
-	return p.with(ctx, func(h *house) error {
-		t, err := identity.Find(ctx, h.db, tenantName)
-		if err != nil {
-			return err
-		}
+	return p.withTenant(ctx, tenantName, func(h *house, t identity.Tenant) error {
 		c, err := h.connection(ctx, t, pipeline)
 		if err != nil {
 			return err

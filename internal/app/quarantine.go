@@ -62,13 +62,9 @@ func (c *quarantineListCommand) Run(ctx context.Context, p *program) error {
 
 // withConnections is with for a command on all connections of a tenant, of which there must be one at least.
 func (p *program) withConnections(ctx context.Context, tenantName string, fn func(*house, identity.Tenant, []connection.Connection) error) error {
-	return p.with(ctx, func(h *house) error {
-		t, err := identity.Find(ctx, h.db, tenantName)
-		if err != nil {
-			return err
-		}
+	return p.withTenant(ctx, tenantName, func(h *house, t identity.Tenant) error {
 		var all []connection.Connection
-		err = h.db.TenantTx(ctx, t.ID, func(tx *postgres.TenantTx) (err error) {
+		err := h.db.TenantTx(ctx, t.ID, func(tx *postgres.TenantTx) (err error) {
 			all, err = h.connections.List(ctx, tx)
 			return err
 		})

@@ -88,16 +88,12 @@ func (*tenantContactCommand) Help() string {
 
 // Run sets the address; the same one changes nothing.
 func (c *tenantContactCommand) Run(ctx context.Context, p *program) error {
-	return p.with(ctx, func(h *house) error {
-		t, err := identity.Find(ctx, h.db, c.Tenant)
-		if err != nil {
-			return err
-		}
+	return p.withTenant(ctx, c.Tenant, func(h *house, t identity.Tenant) error {
 		if _, err := identity.SetContact(ctx, h.db, t.ID, c.Email, actor); err != nil {
 			return err
 		}
 		var told identity.Contact
-		err = h.db.TenantTx(ctx, t.ID, func(tx *postgres.TenantTx) (err error) {
+		err := h.db.TenantTx(ctx, t.ID, func(tx *postgres.TenantTx) (err error) {
 			told, err = identity.ContactOf(ctx, tx)
 			return err
 		})
@@ -125,11 +121,7 @@ func (*tenantPlanCommand) Help() string {
 
 // Run changes the plan, and with it when the tenant's connections are due. The same plan changes nothing.
 func (c *tenantPlanCommand) Run(ctx context.Context, p *program) error {
-	return p.with(ctx, func(h *house) error {
-		t, err := identity.Find(ctx, h.db, c.Tenant)
-		if err != nil {
-			return err
-		}
+	return p.withTenant(ctx, c.Tenant, func(h *house, t identity.Tenant) error {
 		t.Plan = tenant.Plan(c.Plan)
 		changed, err := identity.SetPlan(ctx, h.db, t.ID, t.Plan, actor)
 		if err != nil {

@@ -41,11 +41,7 @@ func (c *userCreateCommand) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return p.with(ctx, func(h *house) error {
-		t, err := identity.Find(ctx, h.db, c.Tenant)
-		if err != nil {
-			return err
-		}
+	return p.withTenant(ctx, c.Tenant, func(h *house, t identity.Tenant) error {
 		user, created, err := identity.NewUsers(h.db).Create(ctx, t.ID, c.Email, identity.Role(c.Role), password, actor)
 		if err != nil {
 			return err
@@ -108,11 +104,7 @@ func (*userRoleCommand) Help() string {
 
 // Run changes the role, which counts at once. The same role changes nothing.
 func (c *userRoleCommand) Run(ctx context.Context, p *program) error {
-	return p.with(ctx, func(h *house) error {
-		t, err := identity.Find(ctx, h.db, c.Tenant)
-		if err != nil {
-			return err
-		}
+	return p.withTenant(ctx, c.Tenant, func(h *house, t identity.Tenant) error {
 		changed, err := identity.NewUsers(h.db).SetRole(ctx, t.ID, c.Email, identity.Role(c.Role), actor)
 		if err != nil {
 			return err

@@ -41,7 +41,10 @@ func (p *Pipeline) Offer(ctx context.Context, site, siteID, keyID, secret string
 		verifier, err = decodeOffered(body, siteID)
 		return err
 	})
-	return verifier, err
+	if err != nil {
+		return "", err
+	}
+	return verifier, nil
 }
 
 // Withdraw takes a key back from a site to which it was offered and which nobody has used since: the site forgets it,

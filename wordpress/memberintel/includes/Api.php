@@ -186,7 +186,7 @@ final class Api
         if ($text === '') {
             return $default;
         }
-        if (!preg_match('/^\d{1,18}$/', $text) || (int) $text < $least || (int) $text > $most) {
+        if (!preg_match('/^\d{1,18}$/D', $text) || (int) $text < $least || (int) $text > $most) {
             $data = ['parameter' => $name];
             throw new Problem('mi_bad_request', "The parameter $name is not a whole number.", $data);
         }

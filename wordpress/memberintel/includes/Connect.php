@@ -201,8 +201,8 @@ final class Connect
     private static function isKey(array $told): bool
     {
         $connection = $told['connection_id'] ?? '';
-        return is_string($told['key_id'] ?? null) && preg_match('/^[A-Za-z0-9_-]{1,64}$/', $told['key_id'])
-            && is_string($told['secret'] ?? null) && preg_match('/^[A-Za-z0-9_-]{43}$/', $told['secret'])
-            && is_string($connection) && preg_match('/^[A-Za-z0-9-]{0,64}$/', $connection);
+        return is_string($told['key_id'] ?? null) && preg_match('/^[A-Za-z0-9_-]{1,64}$/D', $told['key_id'])
+            && is_string($told['secret'] ?? null) && preg_match('/^[A-Za-z0-9_-]{43}$/D', $told['secret'])
+            && is_string($connection) && preg_match('/^[A-Za-z0-9-]{0,64}$/D', $connection);
     }
 }

@@ -42,10 +42,10 @@ final class Watermark
      */
     public function decode(string $since, ?array $names = null): array
     {
-        if (preg_match('/^mw1\.([A-Za-z0-9_-]{1,800})\.([A-Za-z0-9_-]{1,100})$/', $since, $part)) {
+        if (preg_match('/^mw1\.([A-Za-z0-9_-]{1,800})\.([A-Za-z0-9_-]{1,100})$/D', $since, $part)) {
             return $this->verified($part[1], $part[2], $names);
         }
-        if (preg_match('/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/', $since)) {
+        if (preg_match('/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/D', $since)) {
             $at = strtotime($since);
             if ($at !== false) {
                 return ['seq' => $this->seqAt($at), 'round' => 0];

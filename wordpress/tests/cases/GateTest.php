@@ -87,6 +87,44 @@ final class GateTest extends SiteTestCase
         }
     }
 
+    /** @return iterable<string, array{string, string, string}> */
+    public static function oddities(): iterable
+    {
+        $numbers = ['negative' => '-5', 'signed' => '+5', 'other digits' => "\u{0665}", 'full width' => "\u{FF15}",
+            'no UTF-8' => "5\xff", 'a NUL' => "5\0", 'a line' => "5\n", 'spaces' => ' 5', 'a fraction' => '5.0',
+            'an exponent' => '1e3', 'hexadecimal' => '0x10', 'more than fits' => str_repeat('9', 20),
+            'very long' => str_repeat('9', 5000), 'SQL' => '1 OR 1=1'];
+        foreach ($numbers as $what => $text) {
+            yield "after: $what" => ['/sync/members', 'after', $text];
+            yield "bucket: $what" => ['/sync/checksums', 'bucket', $text];
+        }
+        $moments = ['very long' => str_repeat('x', 6000), 'other letters' => "mw1.\u{00e4}.b", 'no UTF-8' => "mw1.\xff.b",
+            'no such day' => '2026-13-45T99:99:99Z', 'a line behind' => "2026-01-01T00:00:00Z\n", 'no zone' => '2026-01-01T00:00:00'];
+        foreach ($moments as $what => $text) {
+            yield "since: $what" => ['/sync/changes', 'since', $text];
+        }
+    }
+
+    /** @dataProvider oddities */
+    public function testAnOddParameterIsRefusedHoweverItComes(string $path, string $name, string $text): void
+    {
+        $query = [$name => $text] + ($path === '/sync/checksums' ? ['entity' => 'members'] : []);
+        $reply = $this->client->call($path, $query);
+        $this->assertRefused(400, 'mi_bad_request', $reply, true);
+        $this->assertSame($name, $reply->json['data']['parameter']);
+        if (preg_match('//u', $text)) { // a JSON text has no other
+            $reply = $this->client->call($path, [], 'POST', (string) json_encode($query));
+            $this->assertRefused(400, 'mi_bad_request', $reply, true);
+        }
+    }
+
+    public function testAnOddEntityIsNamedAsWellAsItCanBe(): void
+    {
+        foreach (["\u{540d}\u{524d}", "members\xff", "members'", 'Members', str_repeat('m', 5000), ''] as $name) {
+            $this->assertRefused(404, 'mi_entity_unsupported', $this->client->call('/sync/checksums', ['entity' => $name]), true);
+        }
+    }
+
     public function testAnEntityThatTheSiteDoesNotHave(): void
     {
         global $wpdb;
