@@ -116,7 +116,7 @@ func namesOf(b *canonical.Batch) names {
 func (m *merging) linkTellers(b *canonical.Batch, n names, all []canonical.Source) {
 	others := beside(b.Source, all)
 	var found []teller
-	args := append(m.ids[:4:4], n.shared, n.own, n.orders, others.platforms, others.accounts, n.origin)
+	args := slices.Concat(m.ids[:4], []any{n.shared, n.own, n.orders, others.platforms, others.accounts, n.origin})
 	m.query("transactions", eventTellersSQL, args, func(rows pgx.Rows) (err error) {
 		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[teller])
 		return err
