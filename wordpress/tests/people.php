@@ -100,9 +100,10 @@ $put = [
         }
     },
     'products' => static function (array $row) use ($writePost): void {
-        $writePost($row, 'memberpressproduct', ['_mepr_product_price' => $row['price'], '_mepr_product_period' => (string) $row['period'],
-            '_mepr_product_period_type' => $row['period_type'], '_mepr_expire_type' => $row['expire_type'] ?: 'none',
-            '_mepr_expire_after' => (string) $row['expire_after'], '_mepr_expire_unit' => $row['expire_unit'] ?: 'days']);
+        $writePost($row, 'memberpressproduct', ['_mepr_product_price' => $row['price'],
+            '_mepr_product_period' => (string) $row['period'], '_mepr_product_period_type' => $row['period_type'],
+            '_mepr_expire_type' => $row['expire_type'] ?: 'none', '_mepr_expire_after' => (string) $row['expire_after'],
+            '_mepr_expire_unit' => $row['expire_unit'] ?: 'days']);
     },
     'rules' => static function (array $row) use ($wpdb, $writePost): void {
         $writePost($row, 'memberpressrule', ['_mepr_rules_type' => $row['type'], '_mepr_rules_content' => $row['content']]);
