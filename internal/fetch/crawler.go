@@ -94,7 +94,7 @@ func (v *Visit) Get(ctx context.Context, address string) (Response, error) {
 		return Response{}, err
 	}
 	if !robots.Allows(Robot, at) {
-		return Response{}, v.disallowed(at)
+		return Response{}, v.fault(Disallowed, "", at)
 	}
 	answer, err := v.page(ctx, at, robots)
 	if SymptomOf(err) == Firewall && v.agent == 0 {
@@ -110,7 +110,7 @@ func (v *Visit) Get(ctx context.Context, address string) (Response, error) {
 	if end, failed := parse(answer.URL); failed == nil && origin(end) != origin(at) {
 		robots, err = v.robots(ctx, end)
 		if err == nil && !robots.Allows(Robot, end) {
-			err = v.disallowed(end)
+			err = v.fault(Disallowed, "", end)
 		}
 		if err != nil {
 			return Response{}, err
@@ -133,14 +133,25 @@ func (v *Visit) robots(ctx context.Context, at *url.URL) (*Robots, error) {
 	if rules, ok := c.recall(here); ok {
 		return rules, nil
 	}
+	var away *url.URL
 	answer, err := v.ask(ctx, 0, Request{
 		URL: here + "/robots.txt", MaxBytes: MaxRobots + 1, Cut: true, Anywhere: true,
+		May: func(next *url.URL) bool {
+			if siteOf(next) != siteOf(at) {
+				away = next
+			}
+			return true
+		},
 		// A site without rules has said so in whatever way it refuses; one that asks for patience has not.
 		Own: func(a Response) (bool, error) {
 			return a.Status >= 400 && a.Status < 500 && a.Status != http.StatusTooManyRequests, nil
 		},
 	})
-	if err != nil && SymptomOf(err) != RedirectLoop {
+	switch symptom := SymptomOf(err); {
+	case err == nil, symptom == RedirectLoop:
+	case away != nil && symptom != "" && symptom != PrivateAddress: // it is another site that is not well
+		return nil, v.fault(Moved, away.Hostname(), at)
+	default:
 		return nil, err
 	}
 	var rules *Robots
@@ -178,8 +189,8 @@ func spread(address string, d time.Duration) time.Duration {
 	return d + d*time.Duration(h.Sum32()%1000)/1000
 }
 
-func (v *Visit) disallowed(at *url.URL) error {
-	return diagnosis{symptom: Disallowed, pages: true}.fault(at.Host, 0, Response{}, v.crawler.cfg.Now())
+func (v *Visit) fault(symptom Symptom, detail string, at *url.URL) error {
+	return diagnosis{symptom: symptom, detail: detail, pages: true}.fault(at.Host, 0, Response{}, v.crawler.cfg.Now())
 }
 
 func (c *Crawler) recall(origin string) (*Robots, bool) {

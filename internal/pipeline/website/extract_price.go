@@ -1,0 +1,49 @@
+package website
+
+import (
+	"regexp"
+	"strings"
+)
+
+const (
+	decimals = `(?:[.,](?:\d{1,2}|-{1,2}|–|—))?`
+	amount   = `(?:\d{1,3}(?:[.,'’]\d{3})+` + decimals + `|\d+` + decimals + `)`
+	spaced   = `(?:\d{1,3}(?:[.,'’ ]\d{3})+` + decimals + `|\d+` + decimals + `)`
+	sign     = `(?:\b(?:US|CA|AU|NZ|HK|C|A|R|S)\$|[$€£¥₹₩₽₪₺₴₫฿]|\bFr\.|zł|Kč)`
+	code     = `(?:USD|EUR|GBP|CHF|CAD|AUD|NZD|SEK|NOK|DKK|JPY|INR|BRL|MXN|ZAR|PLN|CZK|SGD|HKD|kr\.?)`
+	word     = `(?:dollars?|euros?|francs|kroner|kronor)\b`
+	interval = `(?:\s*(?:/|per|a|an|each|every|pro|par|al|por|je|im|p\.)\s*(?:person\s*/?\s*)?(?:mo(?:nth)?s?|mth|y(?:ea)?rs?|wk|weeks?|days?|session|class|visit|hour|hr|lesson|quarter|season|` +
+		`person|member|monat|jahr|woche|mois|mes|año|mese|anno|maand|jaar|annum|m|a|an)\b|\s*(?:monthly|yearly|annually|weekly|one[- ]time|once)\b)?`
+)
+
+// A price is an amount with its currency, and what it is for where that stands beside it.
+var (
+	priceForm = regexp.MustCompile(`(?i)(?:` + sign + `\s?` + amount + `|\b` + code + `\s?` + amount + `|\b` + spaced + `\s?(?:` + sign + `|` + code + `\b|` + word + `))` + interval)
+	priceBits = regexp.MustCompile(`(?i)^[\s\d.,'’/+–—-]*(?:` + sign + `|` + code + `)?[\s\d.,'’/+–—-]*(?:/?\s*(?:mo(?:nth)?|y(?:ea)?r|week|day))?\s*$`)
+	prefixed  = regexp.MustCompile(`(?:^|[^A-Za-z])(?:US|CA|AU|NZ|HK|C|A|R|S)$`)
+	signLast  = regexp.MustCompile(`(?i)(?:` + sign + `|` + code + `)$`)
+)
+
+// pricesIn returns the prices of a text as they are written.
+func pricesIn(text string) (all []string) {
+	for strings.ContainsAny(text, "0123456789") {
+		at := priceForm.FindStringIndex(text)
+		if at == nil {
+			break
+		}
+		price, rest := text[at[0]:at[1]], text[at[1]:]
+		// "for 4 $80": the sign belongs to what follows.
+		if last := signLast.FindStringIndex(price); last != nil && last[0] > 0 && beginsNumber.MatchString(strings.TrimPrefix(rest, " ")) {
+			text = text[at[0]+last[0]:]
+			continue
+		}
+		all, text = append(all, price), rest
+	}
+	return all
+}
+
+// onlyPrice reports whether there is nothing but parts of a price: it can be an amount, and nothing that is said.
+func onlyPrice(text string) bool { return len(text) <= 40 && priceBits.MatchString(text) }
+
+// symbolPrefix reports whether the letters at the end belong to the sign of a currency that follows.
+func symbolPrefix(line string) bool { return prefixed.MatchString(line) }
