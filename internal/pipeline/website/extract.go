@@ -70,7 +70,10 @@ func (w *writer) tree(n *html.Node) {
 }
 
 // maxOpen is how many elements within each other a stream is followed into. Deeper ones are counted, not known.
-const maxOpen = 20_000
+const (
+	maxOpen   = 20_000
+	maxSearch = 1000 // elements that an end tag may end at once
+)
 
 // barriers are elements that the end tag of one outside does not end.
 var barriers = map[string]bool{"button": true, "table": true, "td": true, "th": true, "caption": true, "object": true, "template": true, "marquee": true, "svg": true, "math": true}
@@ -122,14 +125,14 @@ var siblings = map[string]bool{"li": true, "p": true, "tr": true, "td": true, "t
 
 // closeTo ends the innermost element of the name and all within it; without one it does nothing.
 func (w *writer) closeTo(name string) {
-	for i := len(w.stack) - 1; i > 0; i-- {
+	for i := len(w.stack) - 1; i > max(0, len(w.stack)-maxSearch); i-- {
 		if w.stack[i].tag == name {
 			for len(w.stack) > i {
 				w.close()
 			}
 			return
 		}
-		if barriers[w.stack[i].tag] && len(w.stack)-i < 1<<10 {
+		if barriers[w.stack[i].tag] {
 			return
 		}
 	}

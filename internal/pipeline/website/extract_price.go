@@ -21,11 +21,15 @@ var (
 	priceForm = regexp.MustCompile(`(?i)(?:` + sign + `\s?` + amount + `|\b` + code + `\s?` + amount + `|\b` + spaced + `\s?(?:` + sign + `|` + code + `\b|` + word + `))` + interval)
 	priceBits = regexp.MustCompile(`(?i)^[\s\d.,'’/+–—-]*(?:` + sign + `|` + code + `)?[\s\d.,'’/+–—-]*(?:/?\s*(?:mo(?:nth)?|y(?:ea)?r|week|day))?\s*$`)
 	prefixed  = regexp.MustCompile(`(?:^|[^A-Za-z])(?:US|CA|AU|NZ|HK|C|A|R|S)$`)
+	currency  = regexp.MustCompile(`(?i)` + sign + `|` + code + `|dollar|euro|franc|kron`)
 	signLast  = regexp.MustCompile(`(?i)(?:` + sign + `|` + code + `)$`)
 )
 
 // pricesIn returns the prices of a text as they are written.
 func pricesIn(text string) (all []string) {
+	if !currency.MatchString(text) {
+		return nil
+	}
 	for strings.ContainsAny(text, "0123456789") {
 		at := priceForm.FindStringIndex(text)
 		if at == nil {

@@ -13,6 +13,7 @@ const (
 	maxStyle   = 512 << 10 // bytes of CSS
 	maxRules   = 64        // for one tag, class or id
 	maxClasses = 32        // of one element
+	maxKnown   = 20_000    // elements whose rules are remembered
 )
 
 // declarations are what a rule or a style attribute says, in lower case.
@@ -47,14 +48,15 @@ type styleRule struct {
 
 // styles are the rules within a page that concern what is seen. Style sheets outside are not read.
 type styles struct {
-	byName   map[string][]styleRule // by the tag, #id or .class that stands last in the selector
-	revealed map[string]bool        // "display .name": what some rule shows, under whatever condition
-	outside  bool                   // there are style sheets that we do not know
+	byName   map[string][]styleRule  // by the tag, #id or .class that stands last in the selector
+	known    map[string]declarations // what of found, by tag, id and classes
+	revealed map[string]bool         // "display .name": what some rule shows, under whatever condition
+	outside  bool                    // there are style sheets that we do not know
 	size     int
 }
 
 func newStyles() *styles {
-	return &styles{byName: map[string][]styleRule{}, revealed: map[string]bool{}}
+	return &styles{byName: map[string][]styleRule{}, known: map[string]declarations{}, revealed: map[string]bool{}}
 }
 
 func stylesOfTree(tree *html.Node) *styles {
@@ -256,22 +258,14 @@ func (s *styles) of(tag string, attrs attributes) declarations {
 		}
 	}
 	if len(s.byName) > 0 {
-		id, classes := strings.ToLower(attrs.get("id")), attrs.words("class")
-		classes = classes[:min(len(classes), maxClasses)]
-		names := make([]string, 0, 2+len(classes))
-		for _, class := range classes {
-			names = append(names, "."+class)
-		}
-		if id != "" {
-			names = append(names, "#"+id)
-		}
-		for _, key := range append([]string{tag}, names...) {
-			for _, rule := range s.byName[key] {
-				if rule.fits(tag, id, classes) {
-					merge(s.unlessRevealed(rule.says, names))
-				}
+		key := tag + " " + attrs.get("id") + " " + attrs.get("class")
+		says, ok := s.known[key]
+		if !ok {
+			if says = s.ruled(tag, attrs); len(s.known) < maxKnown && len(key) < 1000 {
+				s.known[key] = says
 			}
 		}
+		merge(says)
 	}
 	if color := attrs.get("color"); color != "" && tag == "font" {
 		merge(declarations{"color": strings.ToLower(color)})
@@ -281,6 +275,31 @@ func (s *styles) of(tag string, attrs attributes) declarations {
 	}
 	if style := attrs.get("style"); style != "" {
 		merge(parseDeclarations(withoutComments(strings.ToLower(style))))
+	}
+	return all
+}
+
+// ruled is what the rules say.
+func (s *styles) ruled(tag string, attrs attributes) (all declarations) {
+	id, classes := strings.ToLower(attrs.get("id")), attrs.words("class")
+	classes = classes[:min(len(classes), maxClasses)]
+	names := make([]string, 0, 1+len(classes))
+	for _, class := range classes {
+		names = append(names, "."+class)
+	}
+	if id != "" {
+		names = append(names, "#"+id)
+	}
+	for _, key := range append([]string{tag}, names...) {
+		for _, rule := range s.byName[key] {
+			if !rule.fits(tag, id, classes) {
+				continue
+			}
+			if all == nil {
+				all = declarations{}
+			}
+			maps.Copy(all, s.unlessRevealed(rule.says, names))
+		}
 	}
 	return all
 }

@@ -11,8 +11,9 @@ import (
 const (
 	maxBlocks  = 4000
 	maxLinks   = 2000
-	maxOptions = 12  // of a list to choose from; longer ones are countries and years
-	maxChunk   = 600 // bytes of a block; longer text is divided at its sentences
+	maxVisible = 128 << 10 // bytes of text
+	maxOptions = 12        // of a list to choose from; longer ones are countries and years
+	maxChunk   = 600       // bytes of a block; longer text is divided at its sentences
 )
 
 // writer makes a page's blocks, links and headings of elements as they open and close.
@@ -23,7 +24,9 @@ type writer struct {
 	stack  []frame // the first stands for the document
 
 	line  strings.Builder // the text since the last line break
+	size  int             // of all text so far
 	after string          // the tag that closed last, "" once text or another tag has come
+	part  int             // how many letters that one had
 	seam  bool            // an element began or ended since the last text
 	link  *openLink
 	based bool
@@ -41,6 +44,7 @@ type frame struct {
 	color  shade
 	ground shade
 	first  int // of page.Blocks at its beginning
+	begin  int // of the line at its beginning
 	cells  int // of a row
 	raised bool
 }
@@ -84,6 +88,7 @@ func (w *writer) open(tag string, attrs attributes) {
 	if f.raised = !f.hidden && raises(tag, attrs); f.raised {
 		w.line.WriteByte(superscript)
 	}
+	f.begin = w.line.Len()
 	w.stack = append(w.stack, f)
 	w.note(tag, attrs, f)
 }
@@ -199,9 +204,11 @@ func (w *writer) text(s string) {
 		w.page.Title = cut(clean(s), 300)
 		return
 	}
-	if f.hidden || w.inHead() || alike(f.color, f.ground) || f.silent && !onlyPrice(s) {
+	if f.hidden || w.size > maxVisible || w.inHead() || alike(f.color, f.ground) || f.silent && !onlyPrice(s) {
 		return
 	}
+	s = cut(s, maxVisible)
+	w.size += len(s)
 	if w.seam {
 		w.separate(s)
 	}
@@ -231,10 +238,8 @@ func (w *writer) separate(next string) {
 
 // gap puts a space between two elements of a line, unless letters are set one by one.
 func (w *writer) gap() {
-	line := w.line.String()
-	last, size := utf8.DecodeLastRuneInString(line)
-	before, _ := utf8.DecodeLastRuneInString(line[:len(line)-size])
-	if unicode.IsLetter(last) && unicode.IsLetter(before) || last == ')' || last == '%' {
+	last, _ := utf8.DecodeLastRuneInString(w.line.String())
+	if unicode.IsLetter(last) && w.part > 1 || last == ')' || last == '%' {
 		w.line.WriteByte(' ')
 	}
 }
@@ -245,6 +250,7 @@ func (w *writer) close() {
 		w.line.WriteByte(superscript)
 	}
 	w.after, w.seam = f.tag, true
+	w.part = utf8.RuneCountInString(w.line.String()[min(f.begin, w.line.Len()):])
 	if breaks[f.tag] && f.tag != "br" {
 		w.flush()
 		w.after = ""

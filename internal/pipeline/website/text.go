@@ -81,9 +81,9 @@ func fill(lines []line, rank, most, left int) (taken int) {
 	return taken
 }
 
-// list writes the pages as lines, each once.
+// list writes the pages as lines, each once. What another page said but for the time and a counter counts as said.
 func list(pages []Page) (lines []line) {
-	seen, menus := map[string]bool{}, map[string]bool{}
+	seen, menus, steadily := map[string]bool{}, map[string]bool{}, map[string]int{}
 	for i, p := range pages {
 		lines = append(lines, line{page: i, rank: rankFrame, text: head(p)})
 		if menu := menuLine(p, menus); menu != "" {
@@ -99,6 +99,11 @@ func list(pages []Page) (lines []line) {
 				continue
 			}
 			seen[key] = true
+			without := steady(b.Text)
+			if on, ok := steadily[without]; ok && on != i && without != "" {
+				continue
+			}
+			steadily[without] = i
 			lines = append(lines, line{page: i, rank: rank(b, priced[max(0, at-4):min(at+5, len(priced))], priced[at]), text: mark(b)})
 		}
 	}
