@@ -134,8 +134,8 @@ CREATE TABLE llm_batch (
     status       text NOT NULL DEFAULT 'submitting' CHECK (status IN ('submitting', 'running', 'collected', 'lost')),
     questions    integer NOT NULL CHECK (questions > 0),
     created_at   timestamptz NOT NULL DEFAULT memberintel_now(),
-    lease_until  timestamptz NOT NULL DEFAULT memberintel_now(), -- somebody is working on it
-    lease_token  uuid,
+    look_at      timestamptz NOT NULL DEFAULT memberintel_now(), -- whoever works on it puts this off; of one that is lost: when to send again
+    look_token   uuid NOT NULL DEFAULT gen_random_uuid(),        -- whoever looked last
     submitted_at timestamptz,
     closed_at    timestamptz,
     CHECK (status NOT IN ('running', 'collected') OR provider_id IS NOT NULL)
@@ -143,23 +143,22 @@ CREATE TABLE llm_batch (
 CREATE UNIQUE INDEX llm_batch_submitting ON llm_batch ((true)) WHERE status = 'submitting';
 CREATE INDEX llm_batch_open ON llm_batch (batch_id) WHERE status IN ('submitting', 'running');
 
--- A question that travels in a batch, and its answer until the pipeline has taken it.
+-- A question that travels in a batch, and its answer until the pipeline takes both away.
 CREATE TABLE llm_question (
     tenant_id   uuid NOT NULL,
     call_id     bigint PRIMARY KEY,
     custom_id   text NOT NULL UNIQUE,
     batch_id    bigint REFERENCES llm_batch, -- null: waits for one
-    params      jsonb NOT NULL,
-    answer      jsonb,                       -- the result's line as Claude sent it
+    params      json NOT NULL,               -- json: the order of a schema's properties counts
+    answer      json,                        -- the result's line as Claude sent it
     created_at  timestamptz NOT NULL DEFAULT memberintel_now(),
     answered_at timestamptz,
-    taken_at    timestamptz,
     CHECK ((answer IS NULL) = (answered_at IS NULL)),
     FOREIGN KEY (tenant_id, call_id) REFERENCES llm_call (tenant_id, call_id)
 );
 CREATE INDEX llm_question_waiting ON llm_question (call_id) WHERE batch_id IS NULL AND answer IS NULL;
 CREATE INDEX llm_question_of ON llm_question (batch_id) WHERE answer IS NULL;
-CREATE INDEX llm_question_answered ON llm_question (answered_at) WHERE answered_at IS NOT NULL AND taken_at IS NULL;
+CREATE INDEX llm_question_answered ON llm_question (answered_at) WHERE answered_at IS NOT NULL;
 
 -- What was told to operators: once for each thing that went wrong in a period.
 CREATE TABLE budget_alarm (
@@ -282,8 +281,7 @@ GRANT SELECT ON budget_cap, llm_price, spend_total TO memberintel_app, memberint
 GRANT SELECT, INSERT ON budget_alarm TO memberintel_service;
 GRANT SELECT ON budget_alarm, llm_batch TO memberintel_operator;
 
-GRANT SELECT, INSERT, UPDATE (taken_at) ON llm_question TO memberintel_app;
-GRANT UPDATE (answer, answered_at) ON llm_question TO memberintel_app;
+GRANT SELECT, INSERT, DELETE, UPDATE (answer, answered_at) ON llm_question TO memberintel_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON fetch_snapshot, page_snapshot, site_text, site_status TO memberintel_app;
 
 -- Batches hold questions of many tenants: the service role sends them and hands each answer to its tenant.
