@@ -140,7 +140,7 @@ CREATE TABLE connection (
     UNIQUE (tenant_id, pipeline_type),
     PRIMARY KEY (connection_id),
     FOREIGN KEY (tenant_id) REFERENCES tenant(tenant_id),
-    CHECK ((pipeline_type = ANY (ARRAY['stripe'::text, 'memberpress'::text, 'website'::text]))),
+    CHECK ((pipeline_type ~ '^[a-z][a-z0-9_]{0,39}$'::text)),
     CHECK ((state = ANY (ARRAY['pending'::text, 'connected'::text, 'degraded'::text, 'failed'::text, 'paused'::text, 'disconnected'::text])))
 );
 CREATE UNIQUE INDEX connection_account ON public.connection USING btree (pipeline_type, source_account_id, livemode) WHERE (account_confirmed AND (source_account_id <> ''::text) AND (state <> 'disconnected'::text));
@@ -731,7 +731,7 @@ CREATE TABLE sync_run (
     UNIQUE (tenant_id, run_id),
     PRIMARY KEY (run_id),
     CHECK ((mode = ANY (ARRAY['full'::text, 'incremental'::text, 'live'::text, 'replay'::text, 'verify'::text]))),
-    CHECK ((pipeline_type = ANY (ARRAY['stripe'::text, 'memberpress'::text, 'website'::text]))),
+    CHECK ((pipeline_type ~ '^[a-z][a-z0-9_]{0,39}$'::text)),
     CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'partial'::text, 'failed'::text, 'stopped'::text])))
 );
 CREATE UNIQUE INDEX sync_run_in_flight ON public.sync_run USING btree (tenant_id, pipeline_type) WHERE ((status = 'running'::text) AND (mode = ANY (ARRAY['full'::text, 'incremental'::text, 'replay'::text])));

@@ -13,7 +13,7 @@ type commandLine struct {
 	JSON    bool             `name:"json" help:"Answer with one JSON object on stdout; everything else goes to stderr."`
 	Version kong.VersionFlag `help:"Print the version and quit."`
 
-	Demo       demoCommand        `cmd:"" help:"Try it: a simulated Stripe, a filled warehouse, a status page."`
+	Demo       demoCommand        `cmd:"" help:"Try it: a simulated Stripe and MemberPress site, a filled warehouse, a status page."`
 	Serve      serveCommand       `cmd:"" help:"Take webhooks, work off what is due, show the status page."`
 	Migrate    migrateCommand     `cmd:"" help:"Bring the database's schema up to date."`
 	Tenant     tenantCommands     `cmd:"" help:"Add and list tenants."`

@@ -122,21 +122,17 @@ func (c *connectMemberPressCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		found, warnings, err := h.memberpress.Connect(ctx, memberpress.ConnectRequest{
+		view, err := p.connectMemberPress(ctx, h, memberpress.ConnectRequest{
 			Tenant: t.ID, Actor: actor, Site: c.Site, KeyID: c.KeyID, Secret: p.secrets.MemberPressSecret,
 		})
 		if err != nil {
 			return err
 		}
-		if err := h.flow.Vouch(ctx, found); err != nil {
-			return err
-		}
-		if found.State == connection.Pending {
-			if err := h.request(ctx, found.ID, syncrun.Connecting); err != nil {
+		if view.State == connection.Pending {
+			if err := h.request(ctx, view.ConnectionID, syncrun.Connecting); err != nil {
 				return err
 			}
 		}
-		view := connectView{found.ID, found.TenantID, found.Pipeline, found.State, p.PublicURL + "/knock/memberpress/" + found.ID.String(), warnings}
 		p.answer(view, func(w io.Writer) {
 			writef(w, "Connected MemberPress to %s, as %s.\nKnock address: %s\n", t.Name, view.State, view.WebhookURL)
 			for _, warning := range view.Warnings {
@@ -150,6 +146,19 @@ func (c *connectMemberPressCommand) Run(ctx context.Context, p *program) error {
 	})
 }
 
+// connectMemberPress is the part of it that the demo shares. Whoever names a site here vouches for where it is. The route
+// of the address is that of memberpress.Knocks.
+func (p *program) connectMemberPress(ctx context.Context, h *house, r memberpress.ConnectRequest) (connectView, error) {
+	c, warnings, err := h.memberpress.Connect(ctx, r)
+	if err == nil {
+		err = h.flow.Vouch(ctx, c)
+	}
+	if err != nil {
+		return connectView{}, err
+	}
+	return connectView{c.ID, c.TenantID, c.Pipeline, c.State, p.PublicURL + "/knock/memberpress/" + c.ID.String(), warnings}, nil
+}
+
 type connectWebsiteCommand struct {
 	Tenant string `required:"" placeholder:"T" help:"The tenant's id or name."`
 	URL    string `name:"url" required:"" placeholder:"URL" help:"The site's address."`
@@ -161,10 +170,10 @@ func (*connectWebsiteCommand) Help() string {
 }
 
 // Run says that it is not there yet.
-func (*connectWebsiteCommand) Run() error { return served(connection.Website) }
+func (*connectWebsiteCommand) Run(p *program) error { return p.pipelines.served(connection.Website) }
 
 type disconnectCommand struct {
-	Pipeline connection.Pipeline `arg:"" enum:"stripe,memberpress,website" help:"stripe, memberpress or website."`
+	Pipeline connection.Pipeline `arg:"" enum:"${pipelines}" help:"${pipeline_words}."`
 	Tenant   string              `required:"" placeholder:"T" help:"The tenant's id or name."`
 }
 
@@ -195,11 +204,11 @@ func (c *disconnectCommand) Run(ctx context.Context, p *program) error {
 // disconnect ends a connection. The warnings are never nil.
 func (h *house) disconnect(ctx context.Context, id tenant.ID, pipeline connection.Pipeline) (c connection.Connection, warnings []string, err error) {
 	warnings = []string{}
-	if pipeline == connection.Stripe {
-		c, err = h.stripe.Disconnect(ctx, id, actor)
+	of, err := h.pipeline(pipeline)
+	if err != nil {
 		return c, warnings, err
 	}
-	c, warning, err := h.memberpress.Disconnect(ctx, id, actor)
+	c, warning, err := of.end(ctx, id, actor)
 	if warning != "" {
 		warnings = append(warnings, warning)
 	}

@@ -2,8 +2,9 @@ package app
 
 import (
 	"context"
-	"io"
+	"errors"
 	"net"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -11,52 +12,49 @@ import (
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
 	"memberintel/internal/identity"
-	"memberintel/internal/page"
+	"memberintel/internal/pipeline/memberpress"
 	"memberintel/internal/pipeline/stripe"
-	"memberintel/internal/postgres"
 	"memberintel/internal/syncrun"
 	"memberintel/internal/tenant"
-	"memberintel/internal/warehouse"
 )
 
 type demoCommand struct {
-	Folder  string        `placeholder:"FOLDER" help:"Its own data folder; what it holds is made anew each time. Default: demo, here or, where PostgreSQL cannot get there, in the data folder."`
-	Members int           `default:"200" placeholder:"N" help:"Members of the simulated club."`
-	Months  int           `default:"24" placeholder:"N" help:"How far back their history goes."`
-	Pace    time.Duration `default:"2s" placeholder:"2s" help:"How often something happens in the club."`
-	Once    bool          `help:"Fill the warehouse, verify it and quit."`
+	Folder    string        `placeholder:"FOLDER" help:"Its own data folder; what it holds is made anew each time. Default: demo, here or, where PostgreSQL cannot get there, in the data folder."`
+	Members   int           `default:"200" placeholder:"N" help:"Customers of the simulated club; some of its members pay in cash and come on top."`
+	Months    int           `default:"24" placeholder:"N" help:"How far back their history goes."`
+	Pace      time.Duration `default:"2s" placeholder:"2s" help:"How often something happens in the club."`
+	Once      bool          `help:"Fill the warehouse, verify it and quit."`
+	WordPress bool          `name:"wordpress" help:"Stand up a real WordPress with the plugin for the club's site, in place of a simulated one. It needs a checkout of memberintel, PHP and MariaDB, and says what is missing."`
 }
 
-// Help says what it does not need, with an example.
+// Help says what it does not need, with examples.
 func (*demoCommand) Help() string {
-	return "It needs no account anywhere, and nothing leaves the machine. Ctrl-C ends it and everything that it started.\n\n" +
-		example("memberintel demo")
+	return "A club sells its memberships on a MemberPress site that takes the money through Stripe. Both are simulated on this machine, connected and " +
+		"synced; then the club lives on, Stripe pushes and the site knocks. Most people are known by both and linked by their ids, some by one alone.\n\n" +
+		"It needs no account anywhere, and nothing leaves the machine. Ctrl-C ends it and everything that it started. With --wordpress the site is a real " +
+		"WordPress with the plugin of this checkout, MemberPress being played by a stand-in with its tables and hooks.\n\n" +
+		example("memberintel demo") + "\n" + example("memberintel demo --wordpress --members 50")
 }
 
-// demoView is what --json tells of a filled warehouse.
-type demoView struct {
-	URL      string           `json:"url"`
-	DBURL    string           `json:"db_url"`
-	TenantID tenant.ID        `json:"tenant_id"`
-	Sync     syncrun.Report   `json:"sync"`
-	Verify   *stripe.Verdict  `json:"verify"` // with --once alone
-	Members  map[string]int64 `json:"members"`
-	Payments int64            `json:"payments"`
-}
-
-// Run starts a simulated Stripe and the program's own server, fills the warehouse, and lives on until it is
+// Run starts the simulated world and the program's own server, fills the warehouse, and lives on until it is
 // interrupted.
-func (c *demoCommand) Run(ctx context.Context, p *program) error {
+func (c *demoCommand) Run(ctx context.Context, p *program) (err error) {
 	folder, err := p.demoFolder(c.Folder)
 	if err != nil {
 		return err
 	}
 	defer folder.close()
-	world, err := openDemoWorld(ctx, c.Members, c.Months)
+	open := openSimSite
+	if c.WordPress {
+		if open, err = p.findWordPress(folder); err != nil {
+			return err
+		}
+	}
+	world, err := openDemoWorld(ctx, c.Members, c.Months, open)
 	if err != nil {
 		return err
 	}
-	defer world.close()
+	defer func() { err = errors.Join(err, world.close()) }()
 	listener, err := p.listenForDemo(ctx)
 	if err != nil {
 		return err
@@ -91,108 +89,79 @@ func (c *demoCommand) Run(ctx context.Context, p *program) error {
 
 // show fills the warehouse, tells what is there and lets the club live.
 func (c *demoCommand) show(ctx context.Context, p *program, h *house, world *demoWorld) error {
-	found, err := p.connectDemo(ctx, h, world)
+	connections, err := p.connectDemo(ctx, h, world)
 	if err != nil {
 		return err
 	}
-	view := demoView{URL: p.PublicURL, TenantID: found.TenantID}
-	watch, done := p.progress()
-	view.Sync, err = h.sync(ctx, found, tenant.Pro, syncrun.Full, p.Stderr, watch)
-	done()
-	if err != nil {
-		return err
-	}
-	if c.Once {
-		watch, done = p.progress()
-		verdict, err := h.stripe.Verify(ctx, found, false, watch)
+	view := demoView{URL: p.PublicURL, Site: world.site.url(), TenantID: connections[0].TenantID}
+	for _, found := range connections {
+		watch, done := p.progress()
+		report, err := h.sync(ctx, found, tenant.Pro, syncrun.Full, p.Stderr, watch)
 		done()
 		if err != nil {
 			return err
 		}
-		view.Verify = &verdict
+		view.Syncs = append(view.Syncs, report)
 	}
-	if err := c.tell(ctx, p, h, view); err != nil {
+	for _, found := range connections {
+		if !c.Once {
+			break
+		}
+		of, err := h.pipeline(found.Pipeline)
+		if err != nil {
+			return err
+		}
+		watch, done := p.progress()
+		verdict, err := of.verify(ctx, found, false, watch)
+		done()
+		if err != nil {
+			return err
+		}
+		view.Verdicts = append(view.Verdicts, verdict)
+	}
+	if err := view.look(ctx, h); err != nil {
 		return err
 	}
+	p.answer(view, view.write)
 	if c.Once {
-		if view.Verify.Drift() {
-			return errNotHealthy
-		}
-		return health(view.Sync.Status)
+		return view.health()
 	}
 	world.live(ctx, c.Pace)
-	return nil
+	return world.site.err()
 }
 
 // connectDemo goes the way that a person would: a tenant, a restricted key, then a webhook endpoint at Stripe
-// for the address that connecting tells, and its signing secret.
-func (p *program) connectDemo(ctx context.Context, h *house, world *demoWorld) (c connection.Connection, err error) {
+// for the address that connecting tells, and its signing secret; for the site the key that its plugin shows.
+func (p *program) connectDemo(ctx context.Context, h *house, world *demoWorld) (connections []connection.Connection, err error) {
 	t, err := identity.CreateTenant(ctx, h.db, "demo", tenant.Pro)
 	if err != nil {
-		return c, err
+		return nil, err
 	}
 	request := stripe.ConnectRequest{Tenant: t.ID, Actor: "demo", Key: world.key}
 	view, err := p.connectStripe(ctx, h, request)
 	if err != nil {
-		return c, err
+		return nil, err
 	}
 	request.WebhookSecrets = world.addEndpoint(view.WebhookURL, p.StripeAPIVersion)
 	if _, err := p.connectStripe(ctx, h, request); err != nil {
-		return c, err
+		return nil, err
 	}
-	return h.connection(ctx, t, connection.Stripe)
-}
-
-// tell prints what is in the warehouse and the ways into it.
-func (c *demoCommand) tell(ctx context.Context, p *program, h *house, view demoView) error {
-	var summary warehouse.Summary
-	var sums []warehouse.Money
-	err := h.db.TenantTx(ctx, view.TenantID, func(tx *postgres.TenantTx) (err error) {
-		if summary, err = warehouse.Summarise(ctx, tx); err != nil {
-			return err
-		}
-		view.Payments, sums, err = warehouse.Paid(ctx, tx)
-		return err
-	})
+	id, secret := world.site.key()
+	site, err := p.connectMemberPress(ctx, h, memberpress.ConnectRequest{Tenant: t.ID, Actor: "demo", Site: world.site.url(), KeyID: id, Secret: secret})
+	if err == nil {
+		err = world.site.connected(ctx, site.ConnectionID.String(), p.PublicURL)
+	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if view.DBURL, err = h.readerURL(ctx, view.TenantID.String()); err != nil {
-		return err
-	}
-	view.Members = map[string]int64{}
-	for _, n := range summary.Members {
-		view.Members[n.Status] = n.Count
-	}
-	p.answer(view, func(w io.Writer) {
-		writeReport(w, view.Sync)
-		writef(w, "\n")
-		for _, n := range summary.Members {
-			writef(w, "  %s\t%s\n", n.Status+" members", page.Count(n.Count))
+	for _, pipeline := range []connection.Pipeline{connection.Stripe, connection.MemberPress} {
+		found, err := h.connection(ctx, t, pipeline)
+		if err != nil {
+			return nil, err
 		}
-		writef(w, "  subscriptions\t%s\n", page.Count(summary.Subscriptions))
-		writef(w, "  payments\t%s%s\n", page.Count(view.Payments), amounts(sums))
-		for _, m := range summary.MRR {
-			writef(w, "  MRR\t%s\n", page.Money(m.Minor, m.Currency))
-		}
-		if view.Verify != nil {
-			writef(w, "\n")
-			writeVerdict(w, *view.Verify)
-			return
-		}
-		writef(w, "\nStatus page:  %s/\n", view.URL)
-		writef(w, "SQL:          psql %q\n", view.DBURL)
-		writef(w, "              SELECT * FROM members WHERE membership_status = 'active';\n")
-		writef(w, "\nThe club lives on: members join, pay, fail to pay and leave, and each change arrives by webhook. Ctrl-C ends it.\n")
-	})
-	return nil
-}
-
-func amounts(sums []warehouse.Money) (text string) {
-	for _, m := range sums {
-		text += ", " + page.Money(m.Minor, m.Currency)
+		connections = append(connections, found)
 	}
-	return text
+	return connections, nil
 }
 
 // listenForDemo takes the configured address, or any free port of this machine when that is taken.
@@ -216,4 +185,5 @@ func (p *program) settleIn(folder *demoFolder, world *demoWorld, listener net.Li
 	p.PublicURL = "http://" + reachable(p.Listen)
 	p.StripeAPIURL = world.url
 	p.StripeEndpointRate, p.StripeAccountRate = 1000, 4000 // the simulated one sets no limits
+	p.allowed = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 }

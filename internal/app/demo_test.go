@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // demoFolderForTest is a folder that the database's own user can reach.
@@ -47,8 +49,17 @@ func TestDemo(t *testing.T) {
 		if err := json.Unmarshal([]byte(out.String()), &view); err != nil || code != exitDone {
 			t.Fatalf("exit %d, %v\n%s%s", code, err, out.String(), log.String())
 		}
-		if view.Sync.Status != "succeeded" || view.Verify == nil || view.Verify.Drift() || view.Verify.Checked == 0 || view.Payments == 0 || view.Members["active"] == 0 {
+		if len(view.Syncs) != 2 || len(view.Verdicts) != 2 || view.Payments == 0 || view.Members["active"] == 0 {
 			t.Errorf("the warehouse is not filled: %s", out.String())
+		}
+		for i, sync := range view.Syncs {
+			if sync.Status != "succeeded" || view.Verdicts[i].Drift() || view.Verdicts[i].Checked == 0 {
+				t.Errorf("%s: %s", sync.PipelineType, out.String())
+			}
+		}
+		both, stripe, site := view.People.Linked, view.People.ByPlatform["stripe"], view.People.ByPlatform["memberpress"]
+		if both == 0 || both >= stripe || both >= site || view.People.Candidates == 0 {
+			t.Errorf("not everybody is where they should be: %s", out.String())
 		}
 	})
 	t.Run("lives until it is interrupted, in the same folder", func(t *testing.T) { liveDemo(t, folder) })
@@ -113,31 +124,39 @@ func liveDemo(t *testing.T, folder string) {
 		code <- Run(ctx, Process{Args: demoArgs(folder, "--pace", "20ms"), Env: demoEnv(), Stdout: write, Stderr: io.Discard})
 		_ = write.Close()
 	}()
-	var base string
-	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+	var base, database string
+	address, reader := regexp.MustCompile(`Status page:\s+(http://127\.0\.0\.1:\d+)`), regexp.MustCompile(`psql "([^"]+)"`)
 	for lines := bufio.NewScanner(read); lines.Scan(); {
-		if found := address.FindString(lines.Text()); found != "" {
-			base = found
+		if found := address.FindStringSubmatch(lines.Text()); found != nil {
+			base = found[1]
+		}
+		if found := reader.FindStringSubmatch(lines.Text()); found != nil {
+			database = found[1]
 		}
 		if strings.Contains(lines.Text(), "Ctrl-C ends it") {
 			break
 		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, read) }()
-	if base == "" {
+	if base == "" || database == "" {
 		t.Fatalf("no address; exit %d", <-code)
 	}
-	applied := regexp.MustCompile(`memberintel_webhooks_received_total\{outcome="ok"\}`)
-	for { // until the first change has arrived; the test's own deadline bounds it
-		status, body := get(t, base+"/metrics", "")
-		if status != http.StatusOK {
-			t.Fatalf("/metrics: %d", status)
-		}
-		if applied.MatchString(body) {
-			break
+	for _, applied := range []string{ // what the first changes leave behind; the test's own deadline bounds it
+		`memberintel_webhooks_received_total\{outcome="ok"\}`,
+		`memberintel_runs_finished_total\{mode="incremental",pipeline="memberpress",status="succeeded"\}`,
+	} {
+		for arrived := regexp.MustCompile(applied); ; {
+			status, body := get(t, base+"/metrics", "")
+			if status != http.StatusOK {
+				t.Fatalf("/metrics: %d", status)
+			}
+			if arrived.MatchString(body) {
+				break
+			}
 		}
 	}
-	if status, body := get(t, base+"/", ""); status != http.StatusOK || !strings.Contains(body, "demo") || !strings.Contains(body, "active members") {
+	mustAnswer(t, database)
+	if status, body := get(t, base+"/", ""); status != http.StatusOK || !strings.Contains(body, "demo") || !strings.Contains(body, "active members") || !strings.Contains(body, "MemberPress") {
 		t.Errorf("the status page: %d %s", status, body)
 	}
 	if other := Run(t.Context(), Process{Args: demoArgs(folder), Env: demoEnv(), Stdout: io.Discard, Stderr: io.Discard}); other != exitError {
@@ -149,5 +168,28 @@ func liveDemo(t *testing.T, folder string) {
 	}
 	if _, err := os.Stat(filepath.Join(folder, "postgres", "data", "postmaster.pid")); !os.IsNotExist(err) {
 		t.Errorf("the database is still running: %v", err)
+	}
+}
+
+// mustAnswer runs what the demo says to look at, as its reader does.
+func mustAnswer(t *testing.T, database string) {
+	t.Helper()
+	reader, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Close(context.WithoutCancel(t.Context())) }()
+	for _, query := range demoQueries() {
+		rows, err := reader.Query(t.Context(), query.sql)
+		if err != nil {
+			t.Fatalf("%s: %v", query.asks, err)
+		}
+		n := 0
+		for rows.Next() {
+			n++
+		}
+		if rows.Err() != nil || n == 0 {
+			t.Errorf("%s: %d rows, %v", query.asks, n, rows.Err())
+		}
 	}
 }

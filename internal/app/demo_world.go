@@ -2,47 +2,71 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"memberintel/internal/sim/clock"
+	simclub "memberintel/internal/sim/club"
+	"memberintel/internal/sim/memberpress"
 	sim "memberintel/internal/sim/stripe"
 )
 
 // demoSeed makes every demo tell the same history.
 const demoSeed = 20260826
 
-// demoWorld is the outside of the demo: a Stripe on loopback with one account, a club.
+// demoWorld is the outside of the demo: a Stripe on loopback with one account, a club, and the club's site.
 type demoWorld struct {
 	sim     *sim.Sim
 	account *sim.Account
 	key     string
 	url     string
-	server  *http.Server
-	served  chan struct{}
+	site    demoSite
+	club    *simclub.Club
+	clock   *clock.Clock
+	servers []*loopback
 }
 
-// openDemoWorld starts it with a club that has a history up to now.
-func openDemoWorld(ctx context.Context, members, months int) (*demoWorld, error) {
-	w := &demoWorld{sim: sim.New(clock.Follow(time.Now(), 1), demoSeed), served: make(chan struct{})}
-	w.account = w.sim.NewAccount(sim.AccountOptions{})
+// demoSite is the club's site as the demo needs it: a simulated one, or a real WordPress.
+type demoSite interface {
+	simclub.Board
+	url() string
+	// key is what an administrator copies from the plugin's screen.
+	key() (id, secret string)
+	// connected tells the site where to knock.
+	connected(ctx context.Context, connectionID, service string) error
+	// changed is called after changes; a real site has knocked by then.
+	changed(ctx context.Context)
+	// err is what went wrong with the site since it was there, nil for nothing.
+	err() error
+	close() error
+}
+
+// openDemoWorld starts it with a club that has a history up to now. open makes the site that the club's people are then
+// written to.
+func openDemoWorld(ctx context.Context, members, months int, open func(context.Context, *demoWorld) (demoSite, error)) (*demoWorld, error) {
+	w := &demoWorld{clock: clock.Follow(time.Now(), 1)}
+	w.sim = sim.New(w.clock, demoSeed)
+	w.account = w.sim.NewAccount(sim.AccountOptions{Livemode: true}) // as the site's gateway is
 	w.account.Club(demoSeed, members, months)
 	w.key = w.account.RestrictedKey(append(sim.ReadPermissions(), "accounts_kyc_basic_read")...)
-	listener, err := listen(ctx, "127.0.0.1:0")
+	server, err := serveLoopback(ctx, w.sim)
 	if err != nil {
 		return nil, err
 	}
-	w.url = "http://" + listener.Addr().String()
-	w.server = &http.Server{
-		Handler: w.sim, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
-	}
-	go func() {
-		defer close(w.served)
-		_ = w.server.Serve(listener) // it ends when close closes it
-	}()
+	w.servers, w.url = append(w.servers, server), server.url()
 	w.sim.Start(context.WithoutCancel(ctx)) // close ends it
+	if w.site, err = open(ctx, w); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	w.club = simclub.Open(w.account, w.site, w.clock, demoSeed)
+	if err := w.site.err(); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
 	return w, nil
 }
 
@@ -51,12 +75,106 @@ func (w *demoWorld) addEndpoint(url, version string) string {
 	return strings.Join(w.account.AddEndpoint(sim.EndpointParams{URL: url, APIVersion: version}).Secrets(), ",")
 }
 
-// live keeps the club busy until ctx ends.
-func (w *demoWorld) live(ctx context.Context, pace time.Duration) { w.account.Live(ctx, pace) }
+// live keeps the club busy until ctx ends: Stripe pushes, the site follows and knocks.
+func (w *demoWorld) live(ctx context.Context, pace time.Duration) {
+	var both sync.WaitGroup
+	both.Go(func() { w.account.Live(ctx, pace) })
+	both.Go(func() { w.club.Live(ctx, pace, w.site.changed) })
+	both.Wait()
+}
 
-// close ends the deliveries and the server.
-func (w *demoWorld) close() {
+// close ends the deliveries, the site and the servers.
+func (w *demoWorld) close() (err error) {
 	w.sim.Close()
-	_ = w.server.Close()
-	<-w.served
+	if w.site != nil {
+		err = w.site.close()
+	}
+	for _, server := range w.servers {
+		server.close()
+	}
+	return err
+}
+
+// simSite is the simulated site.
+type simSite struct {
+	*memberpress.Site
+	at      string
+	door    string    // where to knock; "" until it is connected
+	knocked time.Time // when it knocked last
+}
+
+// openSimSite serves a site that knows nobody yet.
+func openSimSite(ctx context.Context, w *demoWorld) (demoSite, error) {
+	listener, err := listen(ctx, "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &simSite{at: "http://" + listener.Addr().String()}
+	s.Site = memberpress.New(memberpress.Config{
+		Clock: w.clock, Seed: "demo", Name: "Riverside Club", HomeURL: s.at,
+		Gateways: []memberpress.Gateway{
+			{ID: simclub.Gateway, Class: "MeprStripeGateway", Label: "Card", Account: memberpress.Text(w.account.ID())},
+			{ID: "manual", Class: "MeprArtificialGateway", Label: "Pay at the desk"},
+		},
+	})
+	w.servers = append(w.servers, serveOn(listener, s.Site))
+	return s, nil
+}
+
+func (s *simSite) url() string { return s.at }
+
+func (s *simSite) key() (id, secret string) { return s.Key() }
+
+func (s *simSite) connected(_ context.Context, connectionID, service string) error {
+	s.door = service + "/knock/memberpress/" + connectionID
+	return nil
+}
+
+// knockApart is how long the site waits between two knocks; the service hears one in ten seconds.
+const knockApart = 10 * time.Second
+
+// changed knocks. One that comes too soon is left out, since the next one tells as much, and so is one that fails.
+func (s *simSite) changed(ctx context.Context) {
+	if s.door == "" || time.Since(s.knocked) < knockApart {
+		return
+	}
+	s.knocked = time.Now()
+	_, _ = s.Knock(ctx, s.door)
+}
+
+func (*simSite) err() error { return nil }
+
+func (*simSite) close() error { return nil }
+
+// loopback is a server of the outside world on this machine.
+type loopback struct {
+	address string
+	server  *http.Server
+	served  chan struct{}
+}
+
+func serveLoopback(ctx context.Context, handler http.Handler) (*loopback, error) {
+	listener, err := listen(ctx, "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	return serveOn(listener, handler), nil
+}
+
+func serveOn(listener net.Listener, handler http.Handler) *loopback {
+	l := &loopback{address: listener.Addr().String(), served: make(chan struct{}), server: &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+	}}
+	go func() {
+		defer close(l.served)
+		_ = l.server.Serve(listener) // it ends when close closes it
+	}()
+	return l
+}
+
+func (l *loopback) url() string { return "http://" + l.address }
+
+func (l *loopback) close() {
+	_ = l.server.Close()
+	<-l.served
 }

@@ -19,9 +19,10 @@ import (
 
 // handlers says who does a kind of job; job/river is where they come from.
 func (h *house) handlers() map[job.Kind]job.Handler {
-	worker := &schedule.Worker{Scheduler: h.scheduler, Syncs: map[connection.Pipeline]schedule.Sync{
-		connection.Stripe: h.stripe.SyncQueued, connection.MemberPress: h.memberpress.SyncQueued,
-	}}
+	worker := &schedule.Worker{Scheduler: h.scheduler, Syncs: map[connection.Pipeline]schedule.Sync{}}
+	for name, of := range h.pipelines {
+		worker.Syncs[name] = of.queued
+	}
 	return map[job.Kind]job.Handler{job.Sync: worker.Handle}
 }
 
@@ -31,20 +32,19 @@ func (h *house) handlers() map[job.Kind]job.Handler {
 func (h *house) sync(
 	ctx context.Context, c connection.Connection, plan tenant.Plan, mode syncrun.Mode, say io.Writer, watch func(*syncrun.Run),
 ) (syncrun.Report, error) {
-	err := h.db.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error { return care.Forgive(ctx, tx, c.ID) })
+	of, err := h.pipeline(c.Pipeline)
+	if err == nil {
+		err = h.db.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error { return care.Forgive(ctx, tx, c.ID) })
+	}
 	if err != nil {
 		return syncrun.Report{}, err
 	}
-	bring := h.stripe.Sync
-	if c.Pipeline == connection.MemberPress {
-		bring = h.memberpress.Sync
-	}
-	report, err := bring(ctx, c, mode, watch)
+	report, err := of.sync(ctx, c, mode, watch)
 	for told := false; fault.Is(err, fault.Busy) && report.RunID == 0 && ctx.Err() == nil; told = true {
 		if !told {
 			writef(say, "%s\nWaiting for it to end; Ctrl-C gives up.\n", fault.Sentence(err))
 		}
-		report, err = bring(ctx, c, mode, watch) // which waits a while itself
+		report, err = of.sync(ctx, c, mode, watch) // which waits a while itself
 	}
 	if errors.Is(err, context.Canceled) || fault.Is(err, fault.Busy) {
 		return report, err

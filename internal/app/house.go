@@ -33,6 +33,7 @@ type house struct {
 	ledger      *syncrun.Ledger
 	stripe      *stripe.Pipeline
 	memberpress *memberpress.Pipeline
+	pipelines   map[connection.Pipeline]pipeline
 	flow        *consent.Flow
 	engine      *river.Engine
 	scheduler   *schedule.Scheduler
@@ -105,6 +106,7 @@ func (p *program) furnish(db *postgres.DB) (*house, error) {
 	}, h.ledger, stripe.NewPacer(stripe.Limits{Endpoint: p.StripeEndpointRate, Account: p.StripeAccountRate}))
 	sites := fetch.New(fetch.Config{UserAgent: userAgent(p.PublicURL), Allow: p.allowed})
 	h.memberpress = memberpress.New(memberpress.Config{Recognise: h.recognise}, h.ledger, sites, care.New(db, sparing()))
+	h.pipelines = p.pipelines.furnished(h)
 	h.flow = h.newFlow(sites)
 	if h.engine, err = river.New(db, river.Config{Workers: p.MaxSyncs, Log: p.log}); err != nil {
 		return nil, err
@@ -129,7 +131,7 @@ func (p *program) with(ctx context.Context, fn func(*house) error) error {
 func (p *program) withConnection(
 	ctx context.Context, tenantName string, pipeline connection.Pipeline, fn func(*house, identity.Tenant, connection.Connection) error,
 ) error {
-	if err := served(pipeline); err != nil {
+	if err := p.pipelines.served(pipeline); err != nil {
 		return err
 	}
 	return p.with(ctx, func(h *house) error {
@@ -161,12 +163,4 @@ func userAgent(publicURL string) string { return "memberintel/1.0 (+" + publicUR
 // that they may follow each other.
 func sparing() care.Config {
 	return care.Config{PerMinute: 600, Burst: 50, PageMax: 2000, GrowAfter: 5}
-}
-
-// served refuses the pipelines that this version does not have.
-func served(pipeline connection.Pipeline) error {
-	if pipeline == connection.Website {
-		return fault.New(fault.Invalid, "The website pipeline comes with a later version; this one has Stripe and MemberPress.")
-	}
-	return nil
 }

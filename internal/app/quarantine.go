@@ -128,11 +128,11 @@ func (c *quarantineReplayCommand) Run(ctx context.Context, p *program) error {
 	return p.withConnections(ctx, c.Tenant, func(h *house, _ identity.Tenant, all []connection.Connection) error {
 		view := rereadView{Status: syncrun.Succeeded}
 		for _, found := range all {
-			reread := h.stripe.RereadQuarantine
-			if found.Pipeline == connection.MemberPress {
-				reread = h.memberpress.RereadQuarantine
+			of, err := h.pipeline(found.Pipeline)
+			if err != nil {
+				return err
 			}
-			out, err := reread(ctx, found)
+			out, err := of.reread(ctx, found)
 			if out.Report.RunID == 0 {
 				return err
 			}

@@ -65,6 +65,10 @@ func collectLess(gogc string) {
 // PostgreSQL, and leaves nothing running.
 func Run(ctx context.Context, process Process) int {
 	p := &program{Process: process, env: environment(process.Env), json: slices.Contains(process.Args, "--json")}
+	return p.run(ctx)
+}
+
+func (p *program) run(ctx context.Context) int {
 	kctx, code := p.parse()
 	if code != exitCodeUnwanted {
 		return code
@@ -85,6 +89,8 @@ type program struct {
 	about    connection.Pipeline // whose troubles the checklist under an error is for; "" until one was found
 	log      *slog.Logger
 	rhythm   rhythm
+
+	pipelines pipelines // nil until parse: the program's own
 }
 
 // rhythm is how often a server looks at what there is to do; zero means each room's own.
@@ -96,6 +102,9 @@ type rhythm struct {
 
 // parse reads the command line and the settings. A code other than exitCodeUnwanted ends the program.
 func (p *program) parse() (*kong.Context, int) {
+	if p.pipelines == nil {
+		p.pipelines = ownPipelines()
+	}
 	commands := &commandLine{}
 	helped := false
 	parser, err := kong.New(commands,
@@ -107,7 +116,7 @@ func (p *program) parse() (*kong.Context, int) {
 		kong.ValueFormatter(helpWithVariable),
 		kong.Help(printHelp),
 		kong.Resolvers(fromEnvironment(p.env)),
-		kong.Vars{"version": version()},
+		kong.Vars{"version": version(), "pipelines": strings.Join(p.pipelines.names(), ","), "pipeline_words": p.pipelines.words()},
 	)
 	if err != nil {
 		return nil, p.end(fmt.Errorf("app: the command line's grammar: %w", err))

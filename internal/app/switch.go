@@ -3,10 +3,12 @@ package app
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"memberintel/internal/connection"
+	"memberintel/internal/fault"
 	"memberintel/internal/guard"
 	"memberintel/internal/identity"
 	"memberintel/internal/postgres"
@@ -70,7 +72,7 @@ func writeSwitches(w io.Writer, switches []switchView) {
 }
 
 type switchOnCommand struct {
-	Name   string        `arg:"" help:"all, pipeline:stripe, pipeline:memberpress, pipeline:website, subsystem:claude, subsystem:mail, subsystem:webhooks or tenant:T."`
+	Name   string        `arg:"" help:"all, pipeline:NAME (${pipeline_words}), subsystem:claude, subsystem:mail, subsystem:webhooks or tenant:T."`
 	Reason string        `required:"" placeholder:"R" help:"Why; whoever finds the work stopped reads it."`
 	For    time.Duration `placeholder:"2h" help:"For how long. Default: until it is cleared."`
 }
@@ -83,7 +85,7 @@ func (*switchOnCommand) Help() string {
 // Run throws the switch.
 func (c *switchOnCommand) Run(ctx context.Context, p *program) error {
 	return p.with(ctx, func(h *house) error {
-		name, err := h.switchName(ctx, c.Name)
+		name, err := p.switchName(ctx, h, c.Name)
 		if err != nil {
 			return err
 		}
@@ -106,7 +108,7 @@ func (*switchOffCommand) Help() string { return example("memberintel switch off 
 // Run clears the switch; doing it again changes nothing.
 func (c *switchOffCommand) Run(ctx context.Context, p *program) error {
 	return p.with(ctx, func(h *house) error {
-		name, err := h.switchName(ctx, c.Name)
+		name, err := p.switchName(ctx, h, c.Name)
 		if err != nil {
 			return err
 		}
@@ -148,8 +150,12 @@ func (h *house) catchUp(ctx context.Context, name string) error {
 	})
 }
 
-// switchName lets a tenant's switch be named by the tenant's name too.
-func (h *house) switchName(ctx context.Context, name string) (string, error) {
+// switchName lets a tenant's switch be named by the tenant's name too, and refuses that of a pipeline which the program
+// does not know: a slip of the pen would stop nothing.
+func (p *program) switchName(ctx context.Context, h *house, name string) (string, error) {
+	if of, ofPipeline := strings.CutPrefix(name, "pipeline:"); ofPipeline && !slices.Contains(p.pipelines.names(), of) {
+		return "", fault.New(fault.Invalid, "There is no switch %q; of pipelines there are %s.", name, p.pipelines.words())
+	}
 	who, isTenant := strings.CutPrefix(name, "tenant:")
 	if !isTenant {
 		return name, nil

@@ -12,7 +12,7 @@ import (
 
 type verifyCommand struct {
 	Tenant   string              `required:"" placeholder:"T" help:"The tenant's id or name."`
-	Pipeline connection.Pipeline `required:"" enum:"stripe,memberpress,website" help:"stripe, memberpress or website."`
+	Pipeline connection.Pipeline `required:"" enum:"${pipelines}" help:"${pipeline_words}."`
 	Repair   bool                `help:"Write what was read where it differs."`
 }
 
@@ -25,13 +25,13 @@ func (*verifyCommand) Help() string {
 // Run compares.
 func (c *verifyCommand) Run(ctx context.Context, p *program) error {
 	return p.withConnection(ctx, c.Tenant, c.Pipeline, func(h *house, _ identity.Tenant, found connection.Connection) error {
+		of, err := h.pipeline(found.Pipeline)
+		if err != nil {
+			return err
+		}
 		watch, done := p.progress()
 		began := false
-		compare := h.stripe.Verify
-		if found.Pipeline == connection.MemberPress {
-			compare = h.memberpress.Verify
-		}
-		verdict, err := compare(ctx, found, c.Repair, func(run *syncrun.Run) { began = true; watch(run) })
+		verdict, err := of.verify(ctx, found, c.Repair, func(run *syncrun.Run) { began = true; watch(run) })
 		done()
 		if !began {
 			return err

@@ -46,8 +46,7 @@ func (r Request) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) 
 // another tenant is refused too; the transaction is then spent.
 func (s *Store) Connect(ctx context.Context, tx *postgres.TenantTx, r Request) (c Connection, created bool, err error) {
 	if !r.Pipeline.Valid() {
-		return Connection{}, false, fault.New(fault.Invalid, "There is no pipeline %q; there are stripe, memberpress and website.",
-			string(r.Pipeline))
+		return Connection{}, false, fault.New(fault.Invalid, "%q cannot be the name of a pipeline.", string(r.Pipeline))
 	}
 	c, created, err = s.place(ctx, tx, r)
 	if postgres.Violates(err, "connection_account") {

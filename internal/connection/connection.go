@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,17 +23,18 @@ import (
 // tenant stays with the same source account.
 type ID = uuid.UUID
 
-// Pipeline is the kind of source that a connection leads to.
+// Pipeline is the kind of source that a connection leads to. It is data: internal/app says which of them the program
+// has, and nothing here depends on the list.
 type Pipeline string
 
-// The pipelines.
+// The pipelines that come with words or a rhythm of their own.
 const (
 	Stripe      Pipeline = "stripe"
 	MemberPress Pipeline = "memberpress"
 	Website     Pipeline = "website"
 )
 
-// Label returns the pipeline as a sentence names it.
+// Label returns the pipeline as a sentence names it: its name, unless it writes itself otherwise.
 func (p Pipeline) Label() string {
 	switch p {
 	case Stripe:
@@ -44,8 +46,11 @@ func (p Pipeline) Label() string {
 	}
 }
 
-// Valid reports whether p is one of the pipelines.
-func (p Pipeline) Valid() bool { return p == Stripe || p == MemberPress || p == Website }
+// Valid reports whether p can be the name of a pipeline: lower-case letters, digits and underscores behind a letter, 40
+// at most. Whether the program has such a pipeline is another question.
+func (p Pipeline) Valid() bool {
+	return p != "" && len(p) <= 40 && p[0] >= 'a' && p[0] <= 'z' && strings.Trim(string(p), "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
 
 // State is how a connection is faring.
 type State string

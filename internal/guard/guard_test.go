@@ -167,7 +167,7 @@ func TestASwitchEndsByItself(t *testing.T) {
 
 func TestOnlySwitchesThatStopSomethingCanBeThrown(t *testing.T) {
 	w := newWorld(t)
-	for _, name := range []string{"", "All", "all:x", "pipeline:", "pipeline:square", "subsystem:x", "tenant:", "tenant:x",
+	for _, name := range []string{"", "All", "all:x", "pipeline:", "pipeline:Square", "pipeline:stripe ", "subsystem:x", "tenant:", "tenant:x",
 		"tenant:00000000-0000-0000-0000-000000000000"} {
 		if err := w.on(name, "r", 0); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%q: got %v", name, err)

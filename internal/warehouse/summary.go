@@ -23,14 +23,14 @@ type StatusCount struct {
 
 // Summary is what a page says about a tenant at a glance. Its lists are never nil.
 type Summary struct {
-	Members       []StatusCount // by status, tombstoned ones as deleted
+	Members       []StatusCount // by status, tombstoned ones as deleted; whom several platforms know counts once
 	Subscriptions int64
 	MRR           []Money // a month, of active and past due subscriptions
 }
 
 // Summarise counts what the tenant has.
 func Summarise(ctx context.Context, tx *postgres.TenantTx) (s Summary, err error) {
-	rows, err := tx.Query(ctx, `SELECT membership_status, count(*) FROM members WHERE tenant_id = $1 GROUP BY 1 ORDER BY 2 DESC, 1`, tx.Tenant)
+	rows, err := tx.Query(ctx, statusesSQL, tx.Tenant)
 	if err == nil {
 		s.Members, err = pgx.CollectRows(rows, pgx.RowToStructByPos[StatusCount])
 	}

@@ -17,11 +17,12 @@ CREATE TABLE tenant_reader (
     created_at      timestamptz NOT NULL DEFAULT memberintel_now()
 );
 
--- One Stripe, one MemberPress, one website a tenant.
+-- One connection of a pipeline a tenant. Which pipelines there are is the program's to know: another one needs no
+-- migration.
 CREATE TABLE connection (
     connection_id        uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     tenant_id            uuid NOT NULL REFERENCES tenant,
-    pipeline_type        text NOT NULL CHECK (pipeline_type IN ('stripe', 'memberpress', 'website')),
+    pipeline_type        text NOT NULL CHECK (pipeline_type ~ '^[a-z][a-z0-9_]{0,39}$'),
     source_account_id    text NOT NULL DEFAULT '',   -- '' while the source has not told it
     account_confirmed    boolean NOT NULL DEFAULT false, -- the source itself told it; else it is a label
     livemode             boolean NOT NULL DEFAULT false,

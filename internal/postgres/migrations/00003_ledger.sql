@@ -5,7 +5,7 @@ CREATE TABLE sync_run (
     run_id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tenant_id         uuid NOT NULL,
     connection_id     uuid NOT NULL,
-    pipeline_type     text NOT NULL CHECK (pipeline_type IN ('stripe', 'memberpress', 'website')),
+    pipeline_type     text NOT NULL CHECK (pipeline_type ~ '^[a-z][a-z0-9_]{0,39}$'),
     mode              text NOT NULL CHECK (mode IN ('full', 'incremental', 'live', 'replay', 'verify')),
     status            text NOT NULL DEFAULT 'running'
         CHECK (status IN ('queued', 'running', 'succeeded', 'partial', 'failed', 'stopped')),

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"memberintel/internal/sim/cast"
 )
 
 // club is the life of a sports club in an account.
@@ -76,9 +78,12 @@ func (c *club) price(key, product, interval string, amount int64) {
 // join lets one more person become a member.
 func (c *club) join() {
 	c.members++
-	who := person(c.rnd, c.members, time.Unix(c.a.now(), 0).UTC())
-	kind := who.Metadata["membership_type"]
-	id := c.a.createCustomer(who)
+	who := cast.New(c.rnd, c.members, time.Unix(c.a.now(), 0).UTC())
+	kind := who.Kind
+	id := c.a.createCustomer(CustomerParams{
+		Name: who.Name, Email: who.Email, Phone: who.Phone, Description: who.Description, Metadata: who.Fields,
+		Address: &Address{City: who.City, Country: who.Country, Line1: who.Line1, PostalCode: who.PostalCode},
+	})
 	if chance(c.rnd, 0.05) {
 		c.must(c.a.charge(ChargeParams{Customer: id, Amount: 250_000, Description: "Lifetime membership",
 			Metadata: map[string]string{"membership": "lifetime", "membership_type": kind}}))
@@ -206,3 +211,7 @@ func (c *club) done(err error) {
 		panic(fmt.Sprintf("stripe sim: club: %v", err))
 	}
 }
+
+func pick(r *rand.Rand, from ...string) string { return from[r.IntN(len(from))] }
+
+func chance(r *rand.Rand, p float64) bool { return r.Float64() < p }
