@@ -210,7 +210,7 @@ func (s *pass) believe(a answer, k kept, fresh bool) (Profile, string) {
 
 // publish writes a version, and with it that its analysis has ended.
 func (s *pass) publish(ctx context.Context, k kept, p Profile, reserved guard.Reservation, a answer) error {
-	return s.run.Commit(ctx, syncrun.Work{
+	err := s.run.Commit(ctx, syncrun.Work{
 		Checkpoints: []syncrun.Checkpoint{{Stream: streamProfile, Done: true, Records: 1}},
 		Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
 			_, err := write(ctx, tx, s.c.ID, s.run.ID, k, reserved.CallID, p)
@@ -220,6 +220,8 @@ func (s *pass) publish(ctx context.Context, k kept, p Profile, reserved guard.Re
 			return err
 		},
 	})
+	s.described = s.described || err == nil
+	return err
 }
 
 // taken is what became of an answer that came by a batch.

@@ -60,8 +60,11 @@ func (p *Pipeline) Sync(ctx context.Context, c connection.Connection, mode syncr
 	if report, spared, err := p.spared(ctx, c); spared || err != nil {
 		return report, err
 	}
-	if mode != syncrun.Full {
+	if mode == "" {
 		mode = syncrun.Incremental
+		if c.MappingVersion == 0 {
+			mode = syncrun.Full
+		}
 	}
 	run, runCtx, err := p.Ledger.Begin(ctx, c, mode, busyWait)
 	if err != nil {
@@ -97,6 +100,9 @@ func (p *Pipeline) SyncQueued(ctx context.Context, c connection.Connection, tick
 	var outcome syncrun.Outcome
 	if s.home, err = p.home(runCtx, run.Connection); err == nil {
 		s.cause, err = run.Cause(runCtx)
+	}
+	if err == nil && s.c.MappingVersion == 0 {
+		err = run.Become(runCtx, syncrun.Full)
 	}
 	if err == nil {
 		outcome, err = s.describe(runCtx)
@@ -143,7 +149,12 @@ type pass struct {
 	took   time.Duration // that the site needed
 	asOf   time.Time
 	report Report
+	// described: there is a version, of this run or of one before.
+	described bool
 }
+
+// described is the connection's mapping version from its first profile on.
+const described = 1
 
 // describe is the whole story: take an answer that came by a batch; read the site; stop where it is not to be read or shows
 // what it showed; ask; write what the answer bears out.
@@ -188,6 +199,7 @@ func (s *pass) mayAsk(ctx context.Context) error {
 func (s *pass) load(ctx context.Context) error {
 	return s.p.DB.TenantTx(ctx, s.c.TenantID, func(tx *postgres.TenantTx) (err error) {
 		s.before, err = pastOf(ctx, tx, s.c.ID)
+		s.described = s.before.Profile != nil
 		return err
 	})
 }
@@ -291,7 +303,11 @@ func spread(id tenant.ID, most time.Duration) time.Duration {
 }
 
 func (s *pass) outcome(problem string) syncrun.Outcome {
-	return syncrun.Outcome{DataAsOf: s.asOf, ResponseMS: int(s.took.Milliseconds()), Problem: problem, ProblemKind: fault.Schema}
+	o := syncrun.Outcome{DataAsOf: s.asOf, ResponseMS: int(s.took.Milliseconds()), Problem: problem, ProblemKind: fault.Schema}
+	if s.described {
+		o.MappingVersion = described
+	}
+	return o
 }
 
 // shown completes the report with the newest version.

@@ -19,6 +19,16 @@ import (
 // so there is nothing to repair; the next sync that finds a change makes another.
 func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, _ bool, watch func(*syncrun.Run)) (syncrun.Verdict, error) {
 	verdict := syncrun.Verdict{Missing: []syncrun.Named{}, Extra: []syncrun.Named{}, Different: []syncrun.Differing{}, Status: syncrun.Failed}
+	err := p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
+		newest, err := pastOf(ctx, tx, c.ID)
+		if err == nil && newest.Profile == nil {
+			err = fault.New(fault.Conflict, "This site has to be described first; run `memberintel sync --pipeline website`.")
+		}
+		return err
+	})
+	if err != nil {
+		return verdict, err
+	}
 	run, runCtx, err := p.Ledger.Begin(ctx, c, syncrun.Verify, 0)
 	if err != nil {
 		return verdict, err
@@ -44,9 +54,6 @@ func compare(ctx context.Context, tx *postgres.TenantTx, c connection.Connection
 	newest, err := pastOf(ctx, tx, c.ID)
 	if err != nil {
 		return "", err
-	}
-	if newest.Profile == nil {
-		return "", fault.New(fault.Conflict, "This site has to be described first; run `memberintel sync --pipeline website`.")
 	}
 	text, found, err := textOf(ctx, tx, newest.TextHash)
 	if err != nil {
