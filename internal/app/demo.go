@@ -93,7 +93,7 @@ func (c *demoCommand) show(ctx context.Context, p *program, h *house, world *dem
 	if err != nil {
 		return err
 	}
-	view := demoView{URL: p.PublicURL, Site: world.site.url(), TenantID: connections[0].TenantID}
+	view := demoView{URL: p.PublicURL, Site: world.site.about(), TenantID: connections[0].TenantID}
 	for _, found := range connections {
 		watch, done := p.progress()
 		report, err := h.sync(ctx, found, tenant.Pro, syncrun.Full, p.Stderr, watch)
@@ -126,8 +126,7 @@ func (c *demoCommand) show(ctx context.Context, p *program, h *house, world *dem
 	if c.Once {
 		return view.health()
 	}
-	world.live(ctx, c.Pace)
-	return world.site.err()
+	return world.live(ctx, c.Pace)
 }
 
 // connectDemo goes the way that a person would: a tenant, a restricted key, then a webhook endpoint at Stripe

@@ -15,7 +15,7 @@ import (
 // demoView is what is told of a filled warehouse.
 type demoView struct {
 	URL      string            `json:"url"`
-	Site     string            `json:"site_url"`
+	Site     string            `json:"site"`
 	DBURL    string            `json:"db_url"`
 	TenantID tenant.ID         `json:"tenant_id"`
 	Syncs    []syncrun.Report  `json:"syncs"`    // one a connection
@@ -99,7 +99,7 @@ func (v *demoView) write(w io.Writer) {
 		return
 	}
 	writef(w, "\nStatus page:  %s/\n", v.URL)
-	writef(w, "The site:     %s/\n", v.Site)
+	writef(w, "The site:     %s\n", v.Site)
 	writef(w, "SQL:          psql %q\n", v.DBURL)
 	for _, query := range demoQueries() {
 		writef(w, "\n  -- %s\n  %s\n", query.asks, query.sql)

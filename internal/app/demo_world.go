@@ -7,8 +7,9 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"memberintel/internal/sim/clock"
 	simclub "memberintel/internal/sim/club"
@@ -39,10 +40,11 @@ type demoSite interface {
 	key() (id, secret string)
 	// connected tells the site where to knock.
 	connected(ctx context.Context, connectionID, service string) error
-	// changed is called after changes; a real site has knocked by then.
-	changed(ctx context.Context)
-	// err is what went wrong with the site since it was there, nil for nothing.
-	err() error
+	// settle brings to an end what was written since, and lets the site knock.
+	settle(ctx context.Context) error
+	// about is where people find it, and how they sign in.
+	about() string
+	// close ends what the site is.
 	close() error
 }
 
@@ -64,7 +66,7 @@ func openDemoWorld(ctx context.Context, members, months int, open func(context.C
 		return nil, errors.Join(err, w.close())
 	}
 	w.club = simclub.Open(w.account, w.site, w.clock, demoSeed)
-	if err := w.site.err(); err != nil {
+	if err := w.site.settle(ctx); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
@@ -75,12 +77,15 @@ func (w *demoWorld) addEndpoint(url, version string) string {
 	return strings.Join(w.account.AddEndpoint(sim.EndpointParams{URL: url, APIVersion: version}).Secrets(), ",")
 }
 
-// live keeps the club busy until ctx ends: Stripe pushes, the site follows and knocks.
-func (w *demoWorld) live(ctx context.Context, pace time.Duration) {
-	var both sync.WaitGroup
-	both.Go(func() { w.account.Live(ctx, pace) })
-	both.Go(func() { w.club.Live(ctx, pace, w.site.changed) })
-	both.Wait()
+// live keeps the club busy until ctx ends: Stripe pushes, the site follows and knocks. It ends early when the site fails.
+func (w *demoWorld) live(ctx context.Context, pace time.Duration) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		w.account.Live(ctx, pace)
+		return nil
+	})
+	group.Go(func() error { return w.club.Live(ctx, pace, w.site.settle) })
+	return group.Wait()
 }
 
 // close ends the deliveries, the site and the servers.
@@ -133,16 +138,18 @@ func (s *simSite) connected(_ context.Context, connectionID, service string) err
 // knockApart is how long the site waits between two knocks; the service hears one in ten seconds.
 const knockApart = 10 * time.Second
 
-// changed knocks. One that comes too soon is left out, since the next one tells as much, and so is one that fails.
-func (s *simSite) changed(ctx context.Context) {
-	if s.door == "" || time.Since(s.knocked) < knockApart {
-		return
+// settle knocks. A knock that comes too soon is left out, since the next one tells as much, and one that fails is lost.
+func (s *simSite) settle(ctx context.Context) error {
+	if s.door != "" && time.Since(s.knocked) >= knockApart {
+		s.knocked = time.Now()
+		_, _ = s.Knock(ctx, s.door)
 	}
-	s.knocked = time.Now()
-	_, _ = s.Knock(ctx, s.door)
+	return nil
 }
 
-func (*simSite) err() error { return nil }
+func (s *simSite) about() string {
+	return s.at + "/ (simulated: it answers the plugin's protocol and has no pages)"
+}
 
 func (*simSite) close() error { return nil }
 

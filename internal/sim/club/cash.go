@@ -96,14 +96,14 @@ func (c *Club) someone(of []int64) (memberpress.Member, bool) {
 }
 
 // Live keeps the site busy until ctx ends: each pace it follows the account, each second time something happens on the
-// site alone as well. changed is called after whatever changed.
-func (c *Club) Live(ctx context.Context, pace time.Duration, changed func(context.Context)) {
+// site alone as well. settle is called after whatever changed; its error ends it.
+func (c *Club) Live(ctx context.Context, pace time.Duration, settle func(context.Context) error) error {
 	ticker := time.NewTicker(pace)
 	defer ticker.Stop()
 	for turn := 0; ; turn++ {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-ticker.C:
 		}
 		rows := c.Follow()
@@ -111,8 +111,11 @@ func (c *Club) Live(ctx context.Context, pace time.Duration, changed func(contex
 			c.Act()
 			rows++
 		}
-		if rows > 0 {
-			changed(ctx)
+		if rows == 0 {
+			continue
+		}
+		if err := settle(ctx); err != nil && ctx.Err() == nil {
+			return err
 		}
 	}
 }
