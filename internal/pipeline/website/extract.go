@@ -13,7 +13,7 @@ import (
 
 // patience is how long a page may take to be parsed into a tree. Usual ones take a few milliseconds; markup made to be slow
 // is read as a stream instead, whose time grows with its length alone.
-const patience = 2 * time.Second
+const patience = 5 * time.Second
 
 // extract reads what a visitor of the page sees. It never fails: what is no HTML has little to show. The page's
 // address is where it came from after redirects.

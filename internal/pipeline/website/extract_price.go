@@ -3,6 +3,7 @@ package website
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 const (
@@ -25,25 +26,37 @@ var (
 	signLast  = regexp.MustCompile(`(?i)(?:` + sign + `|` + code + `)$`)
 )
 
-// pricesIn returns the prices of a text as they are written.
+// pricesIn returns the prices of a text as they are written. It looks around each currency, since to look everywhere
+// takes ten times as long.
 func pricesIn(text string) (all []string) {
-	if !currency.MatchString(text) {
-		return nil
-	}
-	for strings.ContainsAny(text, "0123456789") {
-		at := priceForm.FindStringIndex(text)
+	for {
+		at := currency.FindStringIndex(text)
 		if at == nil {
-			break
+			return all
 		}
-		price, rest := text[at[0]:at[1]], text[at[1]:]
+		from, to := around(text, at[0], at[1])
+		found := priceForm.FindStringIndex(text[from:to])
+		if found == nil || from+found[0] > at[0] {
+			text = text[at[1]:]
+			continue
+		}
+		price, rest := text[from+found[0]:from+found[1]], text[from+found[1]:]
 		// "for 4 $80": the sign belongs to what follows.
 		if last := signLast.FindStringIndex(price); last != nil && last[0] > 0 && beginsNumber.MatchString(strings.TrimPrefix(rest, " ")) {
-			text = text[at[0]+last[0]:]
+			text = text[from+found[0]+last[0]:]
 			continue
 		}
 		all, text = append(all, price), rest
 	}
-	return all
+}
+
+// around is where a price may stand whose currency does from at to end. It begins with no half number.
+func around(text string, at, end int) (from, to int) {
+	from = max(0, at-24)
+	for from > 0 && from < at && (!utf8.RuneStart(text[from]) || text[from-1] >= '0' && text[from-1] <= '9') {
+		from++
+	}
+	return from, end + len(cut(text[end:], 64))
 }
 
 // onlyPrice reports whether there is nothing but parts of a price: it can be an amount, and nothing that is said.

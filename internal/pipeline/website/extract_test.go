@@ -139,21 +139,28 @@ func TestAThousandElementsWithinEachOtherAreRead(t *testing.T) {
 	for _, n := range []int{500, 513, 1000, 15_000} {
 		page := "<html lang=de><head><title>Deep</title></head><body><nav><a href=/join>Join</a></nav><h1>Top</h1>" + strings.Repeat("<div>", n) +
 			"<h2>Bottom</h2><p>Only $49 per month</p>" + strings.Repeat("</div>", n) + "<p hidden>DECOY</p><p>After</p></body></html>"
-		began := time.Now()
 		p := extractText(page)
 		if diff := cmp.Diff([]string{"Top", "Bottom"}, p.Headings); diff != "" || p.Title != "Deep" || p.Lang != "de" || !slices.Equal(p.Prices, []string{"$49 per month"}) ||
 			len(p.Navigation) != 1 || p.Flat != (n > 500) || !strings.Contains(shown(p), "After") || strings.Contains(shown(p), "DECOY") {
 			t.Errorf("%d: %+v %s", n, p, diff)
 		}
-		if took := time.Since(began); took > 10*time.Second {
-			t.Errorf("%d took %v", n, took)
-		}
 	}
 }
 
-// TestNoMarkupTakesLong: two megabytes made to be slow. The bound is wide, for machines that are busy.
+// TestNoMarkupTakesLong: two megabytes made to be slow, against as much of the usual kind on the same machine.
 func TestNoMarkupTakesLong(t *testing.T) {
 	fill := func(s string) string { return strings.Repeat(s, (2<<20)/len(s)) }
+	digest := func(page string) time.Duration {
+		began := time.Now()
+		p := extractText(page)
+		if text := compose([]Page{p}); len(text) > MaxText {
+			t.Errorf("%d bytes", len(text))
+		}
+		similarity([]Page{p})
+		facts([]Page{p})
+		return time.Since(began)
+	}
+	usual := digest(fill(`<div class="card"><h3>Adult</h3><p>Play all week for <a href="/join">$49 a month</a></p></div>`))
 	rules := strings.Repeat(".a.b.c{display:none}p{color:red}", 8000)
 	for name, page := range map[string]string{
 		"open formatting":  fill("<b><i><p>"),
@@ -181,15 +188,8 @@ func TestNoMarkupTakesLong(t *testing.T) {
 		"deep, odd ends":   fill("<div></span>"),
 		"one line":         fill("a "),
 	} {
-		began := time.Now()
-		p := extractText(page)
-		text := compose([]Page{p})
-		similarity([]Page{p})
-		facts([]Page{p})
-		if took := time.Since(began); took > 8*time.Second || len(text) > MaxText {
-			t.Errorf("%s: %v, %d bytes", name, took.Round(time.Millisecond), len(text))
-		} else if took > time.Second {
-			t.Logf("%s: %v", name, took.Round(time.Millisecond))
+		if took := digest(page); took > 40*usual+patience {
+			t.Errorf("%s: %v, a usual page %v", name, took.Round(time.Millisecond), usual.Round(time.Millisecond))
 		}
 	}
 }

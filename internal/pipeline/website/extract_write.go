@@ -12,6 +12,7 @@ const (
 	maxBlocks  = 4000
 	maxLinks   = 2000
 	maxVisible = 128 << 10 // bytes of text
+	maxLine    = 8 << 10   // of them in one line
 	maxOptions = 12        // of a list to choose from; longer ones are countries and years
 	maxChunk   = 600       // bytes of a block; longer text is divided at its sentences
 )
@@ -209,6 +210,9 @@ func (w *writer) text(s string) {
 	}
 	s = cut(s, maxVisible)
 	w.size += len(s)
+	if w.line.Len() > maxLine {
+		w.flush()
+	}
 	if w.seam {
 		w.separate(s)
 	}
