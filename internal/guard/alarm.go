@@ -33,7 +33,7 @@ func RaiseAlarms(ctx context.Context, tx *postgres.ServiceTx) ([]Alarm, error) {
 // Alarms returns those of the last seven days, the newest first, for the operator. It is never nil.
 func Alarms(ctx context.Context, tx *postgres.OperatorTx) ([]Alarm, error) {
 	rows, err := tx.Query(ctx, `SELECT alarm, subject, detail, raised_at FROM budget_alarm
-		WHERE raised_at > memberintel_now() - interval '7 days' ORDER BY raised_at DESC, alarm, subject DESC`)
+		WHERE raised_at > memberintel_now() - interval '7 days' ORDER BY raised_at DESC, alarm, subject`)
 	return collectAlarms(rows, err)
 }
 

@@ -36,7 +36,12 @@ func CapsOf(ctx context.Context, tx *postgres.ServiceTx) (Caps, error) {
 	return caps, nil
 }
 
-// Above returns whether one of the caps is higher than the other's, so that the other's holds instead.
+// String shows all three.
+func (c Caps) String() string {
+	return fmt.Sprintf("%s a day, %s a month, %s a month for a tenant", c.Day, c.Month, c.TenantMonth)
+}
+
+// Above reports whether one of the caps is higher than the other's, so that the other's holds instead.
 func (c Caps) Above(other Caps) bool {
 	return c.Day > other.Day || c.Month > other.Month || c.TenantMonth > other.TenantMonth
 }
