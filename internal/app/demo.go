@@ -160,7 +160,8 @@ func (p *program) connectDemo(ctx context.Context, h *house, world *demoWorld) (
 		}
 		connections = append(connections, found)
 	}
-	return connections, nil
+	public, err := p.connectPublic(ctx, h, t, world)
+	return append(connections, public), err
 }
 
 // listenForDemo takes the configured address, or any free port of this machine when that is taken.
@@ -184,5 +185,6 @@ func (p *program) settleIn(folder *demoFolder, world *demoWorld, listener net.Li
 	p.PublicURL = "http://" + reachable(p.Listen)
 	p.StripeAPIURL = world.url
 	p.StripeEndpointRate, p.StripeAccountRate = 1000, 4000 // the simulated one sets no limits
+	p.settlePublic(world)
 	p.allowed = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 }

@@ -101,7 +101,7 @@ func (p *program) furnish(db *postgres.DB) (*house, error) {
 		return nil, err
 	}
 	h := &house{db: db, vault: vault, connections: connection.NewStore(vault), metrics: telemetry.New(), log: p.log}
-	h.ledger = &syncrun.Ledger{DB: db, Warehouse: warehouse.New(), Connections: h.connections, Metrics: h.metrics, Log: p.log, MaxRuns: p.MaxSyncs}
+	h.ledger = &syncrun.Ledger{DB: db, Warehouse: warehouse.New(), Connections: h.connections, Metrics: h.metrics, Log: p.log, MaxRuns: p.MaxSyncs, Caps: p.caps()}
 	h.stripe = stripe.New(stripe.Config{
 		APIURL: p.StripeAPIURL, APIVersion: p.StripeAPIVersion,
 		PlatformKey: p.secrets.StripeSecretKey, Platform: commaSeparated(p.secrets.StripeWebhookSecrets),

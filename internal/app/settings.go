@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"memberintel/internal/guard"
 )
 
 // Settings is what every command can be told. A line is a setting: its flag, its variable, its default and
@@ -32,6 +34,9 @@ type Settings struct {
 	ModelWeekly        string  `setting:"MEMBERINTEL_MODEL_WEEKLY" group:"Settings" placeholder:"MODEL" default:"claude-haiku-5-5" help:"Claude model of the weekly analyses, in batches."`
 	ModelOnDemand      string  `setting:"MEMBERINTEL_MODEL_ON_DEMAND" group:"Settings" placeholder:"MODEL" default:"claude-haiku-5-5" help:"Claude model of the analyses that sync asks for."`
 	MaxSyncs           int     `setting:"MEMBERINTEL_MAX_SYNCS" group:"Settings" placeholder:"N" default:"100" help:"Syncs at the same time, over all processes on one database."`
+	BudgetDay          float64 `setting:"MEMBERINTEL_BUDGET_DAY" group:"Settings" placeholder:"DOLLARS" default:"100" help:"What the analysis of websites may cost a day (UTC), all tenants together. To raise it, migrate with it as well."`
+	BudgetMonth        float64 `setting:"MEMBERINTEL_BUDGET_MONTH" group:"Settings" placeholder:"DOLLARS" default:"1500" help:"What it may cost a month. To raise it, migrate with it as well."`
+	BudgetTenantMonth  float64 `setting:"MEMBERINTEL_BUDGET_TENANT_MONTH" group:"Settings" placeholder:"DOLLARS" default:"0.20" help:"What it may cost a month for one tenant. To raise it, migrate with it as well."`
 	SMTPURL            string  `name:"smtp-url" setting:"MEMBERINTEL_SMTP_URL" group:"Settings" placeholder:"URL" help:"Mail server for news of outages, smtp://user:password@host:587 or smtps://. Without one, mails wait in the outbox. With a password in it, the variable alone."`
 	MailFrom           string  `setting:"MEMBERINTEL_MAIL_FROM" group:"Settings" placeholder:"ADDRESS" help:"Sender of mails. Default: the mail server's user, else memberintel at its host."`
 	Proxies            string  `setting:"MEMBERINTEL_PROXIES" group:"Settings" placeholder:"CIDR,..." default:"127.0.0.0/8,::1/128" help:"Proxies whose X-Forwarded-For is believed. Attempts to sign in are counted by the address that it names."`
@@ -72,6 +77,9 @@ func (s *Settings) complete(env map[string]string) error {
 	if s.MaxSyncs < 1 || s.StripeEndpointRate <= 0 || s.StripeAccountRate <= 0 {
 		return usage("The rates and --max-syncs must be greater than 0.")
 	}
+	if min(s.BudgetDay, s.BudgetMonth, s.BudgetTenantMonth) <= 0 || max(s.BudgetDay, s.BudgetMonth, s.BudgetTenantMonth) > 1e9 {
+		return usage("The budgets are amounts in dollars, greater than 0; to spend nothing, throw the switch subsystem:claude.")
+	}
 	for _, ranges := range []struct {
 		flag, text string
 		into       *[]netip.Prefix
@@ -103,6 +111,11 @@ func hasPassword(text string) bool {
 		}
 	}
 	return strings.Contains(strings.ToLower(text), "password=")
+}
+
+// caps is what Claude may cost.
+func (s *Settings) caps() guard.Caps {
+	return guard.Caps{Day: guard.Dollars(s.BudgetDay), Month: guard.Dollars(s.BudgetMonth), TenantMonth: guard.Dollars(s.BudgetTenantMonth)}
 }
 
 func stateFolder(env map[string]string) string {

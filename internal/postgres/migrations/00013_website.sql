@@ -125,6 +125,7 @@ CREATE TABLE llm_call (
 );
 CREATE INDEX llm_call_open ON llm_call (expires_at) WHERE status = 'reserved';
 CREATE INDEX llm_call_tenant ON llm_call (tenant_id, created_at);
+CREATE INDEX llm_call_day ON llm_call (day, reserved);
 
 -- Batches of questions at Claude. While one is being submitted no other is: should the answer to its creation be lost,
 -- it is looked for among the batches that Claude lists, and two such could not be told apart.
@@ -186,7 +187,8 @@ CREATE TABLE fetch_snapshot (
     gate          text CHECK (gate IN ('unchanged', 'changed', 'forced')), -- null: the site was not to be read
     gate_reason   text NOT NULL DEFAULT '',
     UNIQUE (tenant_id, snapshot_id),
-    FOREIGN KEY (tenant_id, connection_id) REFERENCES connection (tenant_id, connection_id) ON DELETE CASCADE
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connection (tenant_id, connection_id) ON DELETE CASCADE,
+    FOREIGN KEY (tenant_id, run_id) REFERENCES sync_run (tenant_id, run_id)
 );
 CREATE INDEX fetch_snapshot_latest ON fetch_snapshot (connection_id, snapshot_id DESC);
 CREATE INDEX fetch_snapshot_fetched ON fetch_snapshot (fetched_at);
@@ -233,16 +235,17 @@ CREATE TABLE site_status (
 
 -- A profile is written once. Where it comes from: the reading and the call.
 ALTER TABLE customer_brain.site_profile
-    ADD COLUMN connection_id  uuid,
     ADD COLUMN run_id         bigint,
     ADD COLUMN snapshot_id    bigint,
     ADD COLUMN call_id        bigint,
     ADD COLUMN text_hash      bytea,
     ADD COLUMN schema_version text,
-    ADD CONSTRAINT site_profile_version CHECK (version > 0);
+    ADD CONSTRAINT site_profile_version CHECK (version > 0),
+    ADD FOREIGN KEY (tenant_id, run_id) REFERENCES sync_run (tenant_id, run_id),
+    ADD FOREIGN KEY (tenant_id, call_id) REFERENCES llm_call (tenant_id, call_id);
 REVOKE INSERT ON customer_brain.site_profile FROM memberintel_app;
 GRANT INSERT (tenant_id, version, niche, audience, positioning, pricing_patterns, content_patterns, evidence, changes, model, prompt_version,
-              connection_id, run_id, snapshot_id, call_id, text_hash, schema_version) ON customer_brain.site_profile TO memberintel_app;
+              run_id, snapshot_id, call_id, text_hash, schema_version) ON customer_brain.site_profile TO memberintel_app;
 
 -- +goose StatementBegin
 DO $$
@@ -289,6 +292,6 @@ CREATE POLICY service ON llm_question TO memberintel_service USING (true);
 GRANT SELECT, UPDATE (batch_id) ON llm_question TO memberintel_service;
 GRANT SELECT, INSERT, UPDATE ON llm_batch TO memberintel_service;
 CREATE POLICY service ON llm_call FOR SELECT TO memberintel_service USING (true);
-GRANT SELECT (call_id, tenant_id, run_id, status, batch, created_at, expires_at) ON llm_call TO memberintel_service;
+GRANT SELECT (call_id, tenant_id, run_id, model, status, batch, day, reserved, created_at, expires_at) ON llm_call TO memberintel_service;
 CREATE POLICY service ON fetch_snapshot FOR SELECT TO memberintel_service USING (true);
 GRANT SELECT (tenant_id, fetched_at, gate) ON fetch_snapshot TO memberintel_service;
