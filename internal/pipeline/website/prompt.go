@@ -49,8 +49,8 @@ func promptVersion() string { return digest(instructions)[:12] }
 
 func schemaVersion() string { return digest(string(schema))[:12] }
 
-// version is both, as the change gate compares it.
-func version() string { return promptVersion() + "/" + schemaVersion() }
+// recipe is both, as the change gate compares it.
+func recipe() string { return promptVersion() + "/" + schemaVersion() }
 
 func digest(parts ...string) string {
 	h := sha256.New()

@@ -57,21 +57,40 @@ func newStreet(t *testing.T, cfg claude.Config) *street {
 		cfg.Answer = claude.Reader
 	}
 	s.api = newAPI(t, cfg)
-	server := httptest.NewServer(s.world)
-	t.Cleanup(server.Close)
-	at, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.port = at.Port()
-	for _, host := range s.world.Hosts() {
-		s.names.Set(host, netip.MustParseAddr("127.0.0.1"))
-	}
+	s.open()
+	var err error
 	if s.vault, err = connection.OpenVault(filepath.Join(t.TempDir(), "key")); err != nil {
 		t.Fatal(err)
 	}
 	s.restart()
 	return s
+}
+
+// open lets the world's sites answer.
+func (s *street) open() {
+	s.t.Helper()
+	server := httptest.NewServer(s.world)
+	s.t.Cleanup(server.Close)
+	at, err := url.Parse(server.URL)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.port = at.Port()
+	for _, host := range s.world.Hosts() {
+		s.names.Set(host, netip.MustParseAddr("127.0.0.1"))
+	}
+}
+
+// neighbour is the same service with a world of its own.
+func (s *street) neighbour(t *testing.T) *street {
+	t.Helper()
+	n := &street{
+		t: t, db: s.db, owner: s.owner, ours: s.ours, theirs: s.theirs, api: s.api, vault: s.vault, world: sim.New(), names: site.NewNames(),
+	}
+	n.now.Store(s.now.Load())
+	n.open()
+	n.restart()
+	return n
 }
 
 // restart makes what a process has: nothing of it outlives one.

@@ -225,7 +225,7 @@ func (s *pass) look(ctx context.Context) (kept, bool, error) {
 	s.report.Site, s.asOf = r.State, r.FetchedAt
 	gate, why, isNew := "", "", false
 	if r.State == Up {
-		isNew, why = changed(s.before.Print, r.Fingerprint(version()))
+		isNew, why = changed(s.before.Print, r.Fingerprint(recipe()))
 		if isNew, why = s.due(isNew, why, r); isNew {
 			gate = "changed"
 		} else {
