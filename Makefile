@@ -14,7 +14,7 @@ QUICK = $$(go list -f '{{.ImportPath}} {{.Imports}} {{.TestImports}} {{.XTestImp
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## Run the demo: a simulated Stripe, a filled warehouse, a status page
+run: ## Run the demo: a simulated Stripe and MemberPress site, a filled warehouse, a status page
 	go run ./cmd/memberintel demo
 
 build: ## Build bin/memberintel

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/alecthomas/kong"
+
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
 	"memberintel/internal/schedule"
@@ -68,6 +70,11 @@ func (p pipelines) names() []string {
 		names[i] = string(o.name)
 	}
 	return names
+}
+
+// vars are what the grammar of the command line stands in for.
+func (p pipelines) vars() kong.Vars {
+	return kong.Vars{"version": version(), "pipelines": strings.Join(p.names(), ","), "pipeline_words": p.words()}
 }
 
 // words are the names as a sentence has them: "stripe, memberpress or website".

@@ -118,7 +118,7 @@ func (p *program) parse() (*kong.Context, int) {
 		kong.ValueFormatter(helpWithVariable),
 		kong.Help(printHelp),
 		kong.Resolvers(fromEnvironment(p.env)),
-		kong.Vars{"version": version(), "pipelines": strings.Join(p.pipelines.names(), ","), "pipeline_words": p.pipelines.words()},
+		p.pipelines.vars(),
 	)
 	if err != nil {
 		return nil, p.end(fmt.Errorf("app: the command line's grammar: %w", err))

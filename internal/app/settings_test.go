@@ -39,7 +39,7 @@ func settingsPage(t *testing.T) string {
 	b.WriteString("# Settings\n\n" +
 		"Every setting is an environment variable and a flag of every command; the flag wins. An empty variable counts as unset.\n\n" +
 		"| variable | flag | default | what it is |\n| --- | --- | --- | --- |\n")
-	parser, err := kong.New(&commandLine{}, kong.Name("memberintel"), kong.Vars{"version": ""})
+	parser, err := kong.New(&commandLine{}, kong.Name("memberintel"), ownPipelines().vars())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func settingsPage(t *testing.T) string {
 }
 
 func TestEveryCommandHelpsWithAnExample(t *testing.T) {
-	parser, err := kong.New(&commandLine{}, kong.Name("memberintel"), kong.Vars{"version": ""})
+	parser, err := kong.New(&commandLine{}, kong.Name("memberintel"), ownPipelines().vars())
 	if err != nil {
 		t.Fatal(err)
 	}
