@@ -7,23 +7,23 @@ import (
 )
 
 const (
-	decimals = `(?:[.,](?:\d{1,2}|-{1,2}|–|—))?`
-	amount   = `(?:\d{1,3}(?:[.,'’]\d{3})+` + decimals + `|\d+` + decimals + `)`
-	spaced   = `(?:\d{1,3}(?:[.,'’ ]\d{3})+` + decimals + `|\d+` + decimals + `)`
-	sign     = `(?:\b(?:US|CA|AU|NZ|HK|C|A|R|S)\$|[$€£¥₹₩₽₪₺₴₫฿]|\bFr\.|zł|Kč)`
-	code     = `(?:USD|EUR|GBP|CHF|CAD|AUD|NZD|SEK|NOK|DKK|JPY|INR|BRL|MXN|ZAR|PLN|CZK|SGD|HKD|kr\.?)`
-	word     = `(?:dollars?|euros?|francs|kroner|kronor)\b`
-	interval = `(?:\s*(?:/|per|a|an|each|every|pro|par|al|por|je|im|p\.)\s*(?:person\s*/?\s*)?(?:mo(?:nth)?s?|mth|y(?:ea)?rs?|wk|weeks?|days?|session|class|visit|hour|hr|lesson|quarter|season|` +
+	formDecimals = `(?:[.,](?:\d{1,2}|-{1,2}|–|—))?`
+	formAmount   = `(?:\d{1,3}(?:[.,'’]\d{3})+` + formDecimals + `|\d+` + formDecimals + `)`
+	formSpaced   = `(?:\d{1,3}(?:[.,'’ ]\d{3})+` + formDecimals + `|\d+` + formDecimals + `)`
+	formSign     = `(?:\b(?:US|CA|AU|NZ|HK|C|A|R|S)\$|[$€£¥₹₩₽₪₺₴₫฿]|\bFr\.|zł|Kč)`
+	formCode     = `(?:USD|EUR|GBP|CHF|CAD|AUD|NZD|SEK|NOK|DKK|JPY|INR|BRL|MXN|ZAR|PLN|CZK|SGD|HKD|kr\.?)`
+	formWord     = `(?:dollars?|euros?|francs|kroner|kronor)\b`
+	formInterval = `(?:\s*(?:/|per|a|an|each|every|pro|par|al|por|je|im|p\.)\s*(?:person\s*/?\s*)?(?:mo(?:nth)?s?|mth|y(?:ea)?rs?|wk|weeks?|days?|session|class|visit|hour|hr|lesson|quarter|season|` +
 		`person|member|monat|jahr|woche|mois|mes|año|mese|anno|maand|jaar|annum|m|a|an)\b|\s*(?:monthly|yearly|annually|weekly|one[- ]time|once)\b)?`
 )
 
 // A price is an amount with its currency, and what it is for where that stands beside it.
 var (
-	priceForm = regexp.MustCompile(`(?i)(?:` + sign + `\s?` + amount + `|\b` + code + `\s?` + amount + `|\b` + spaced + `\s?(?:` + sign + `|` + code + `\b|` + word + `))` + interval)
-	priceBits = regexp.MustCompile(`(?i)^[\s\d.,'’/+–—-]*(?:` + sign + `|` + code + `)?[\s\d.,'’/+–—-]*(?:/?\s*(?:mo(?:nth)?|y(?:ea)?r|week|day))?\s*$`)
+	priceForm = regexp.MustCompile(`(?i)(?:` + formSign + `\s?` + formAmount + `|\b` + formCode + `\s?` + formAmount + `|\b` + formSpaced + `\s?(?:` + formSign + `|` + formCode + `\b|` + formWord + `))` + formInterval)
+	priceBits = regexp.MustCompile(`(?i)^[\s\d.,'’/+–—-]*(?:` + formSign + `|` + formCode + `)?[\s\d.,'’/+–—-]*(?:/?\s*(?:mo(?:nth)?|y(?:ea)?r|week|day))?\s*$`)
 	prefixed  = regexp.MustCompile(`(?:^|[^A-Za-z])(?:US|CA|AU|NZ|HK|C|A|R|S)$`)
-	currency  = regexp.MustCompile(`(?i)` + sign + `|` + code + `|dollar|euro|franc|kron`)
-	signLast  = regexp.MustCompile(`(?i)(?:` + sign + `|` + code + `)$`)
+	currency  = regexp.MustCompile(`(?i)` + formSign + `|` + formCode + `|dollar|euro|franc|kron`)
+	signLast  = regexp.MustCompile(`(?i)(?:` + formSign + `|` + formCode + `)$`)
 )
 
 // pricesIn returns the prices of a text as they are written. It looks around each currency, since to look everywhere

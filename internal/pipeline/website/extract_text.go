@@ -77,9 +77,9 @@ func chunks(s string, most int) (all []string) {
 	return all
 }
 
-// join puts together what stands in boxes of its own and belongs together: a sign and its amount, a price and what it
+// joinBlocks puts together what stands in boxes of its own and belongs together: a sign and its amount, a price and what it
 // is for.
-func join(blocks []Block) []Block {
+func joinBlocks(blocks []Block) []Block {
 	var joined []Block
 	for _, b := range blocks {
 		if len(joined) > 0 {

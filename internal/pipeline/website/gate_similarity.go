@@ -40,7 +40,7 @@ func similarity(pages []Page) (hash uint64) {
 				continue
 			}
 			seen[text] = true
-			counts.add(words(text))
+			counts.add(wordsOf(text))
 		}
 	}
 	for bit, count := range counts {
@@ -51,7 +51,7 @@ func similarity(pages []Page) (hash uint64) {
 	return hash
 }
 
-func words(text string) (all []string) {
+func wordsOf(text string) (all []string) {
 	for _, word := range strings.Fields(text) {
 		word = strings.Trim(word, ".,:;!?()[]\"'“”‘’|-–—•·")
 		if word != "" && strings.Trim(word, "0123456789.,+") != "" {
