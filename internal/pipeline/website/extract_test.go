@@ -147,9 +147,9 @@ func TestAThousandElementsWithinEachOtherAreRead(t *testing.T) {
 	}
 }
 
-// TestNoMarkupTakesLong: two megabytes made to be slow, against as much of the usual kind on the same machine.
+// TestNoMarkupTakesLong: a megabyte made to be slow, against as much of the usual kind on the same machine.
 func TestNoMarkupTakesLong(t *testing.T) {
-	fill := func(s string) string { return strings.Repeat(s, (2<<20)/len(s)) }
+	fill := func(s string) string { return strings.Repeat(s, (1<<20)/len(s)) }
 	digest := func(page string) time.Duration {
 		began := time.Now()
 		p := extractText(page)

@@ -111,6 +111,10 @@ func belongs(before, next string) (glue string, ok bool) {
 	if len(before) > 120 || len(next) > 60 {
 		return "", false
 	}
+	first, _ := utf8.DecodeRuneInString(next)
+	if !endsInSign.MatchString(before) && !strings.ContainsAny(before, "0123456789") || !unicode.IsDigit(first) && !isSignAlone.MatchString(next) && !isPeriod.MatchString(next) && !isCents.MatchString(next) {
+		return "", false
+	}
 	hasPrice := len(pricesIn(before)) > 0
 	switch {
 	case endsInSign.MatchString(before) && beginsNumber.MatchString(next):
