@@ -49,7 +49,7 @@ func serves(text string) http.HandlerFunc {
 	}
 }
 
-func refuses(code int) http.HandlerFunc {
+func answers(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 }
 
@@ -69,7 +69,7 @@ func look(t *testing.T, c *crawler, at *url.URL) Reading {
 func TestPagesThatDoNotComeAreToldApart(t *testing.T) {
 	c, at, _ := odd(t, map[string]http.HandlerFunc{
 		"/":        serves(filler + `<a href="/pricing">a</a><a href="/join">b</a><a href="/about">c</a><a href="/faq">d</a><a href="/blog">e</a><a href="/classes">f</a><a href="/story">g</a><a href="/podcast">h</a>`),
-		"/pricing": refuses(503), "/join": refuses(404), "/about": leadsTo("https://elsewhere.example/"), "/faq": leadsTo("/"), "/blog": serves(filler + `<a href="/">home</a>`),
+		"/pricing": answers(503), "/join": answers(404), "/about": leadsTo("https://elsewhere.example/"), "/faq": leadsTo("/"), "/blog": serves(filler + `<a href="/">home</a>`),
 		"/classes": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/pdf")
 			_, _ = io.WriteString(w, "%PDF-1.7")
@@ -79,7 +79,7 @@ func TestPagesThatDoNotComeAreToldApart(t *testing.T) {
 		"/robots.txt": serves("User-agent: *\nDisallow: /podcast\n"),
 	})
 	r := look(t, c, at)
-	if diff := cmp.Diff([]string{"/", "/story", "/blog"}, sorted(paths(r))); diff != "" || r.State != Up {
+	if diff := cmp.Diff([]string{"/", "/story", "/blog"}, inOrder(paths(r))); diff != "" || r.State != Up {
 		t.Errorf("%s %s", r.State, diff)
 	}
 	if diff := cmp.Diff([]Missed{{URL: at.String() + "pricing", Kind: Pricing, Symptom: "server_error"}}, r.Missed); diff != "" {
@@ -90,7 +90,7 @@ func TestPagesThatDoNotComeAreToldApart(t *testing.T) {
 	}
 }
 
-func sorted(paths []string) []string {
+func inOrder(paths []string) []string {
 	if len(paths) == 3 && paths[1] == "/blog" {
 		paths[1], paths[2] = paths[2], paths[1]
 	}
@@ -108,15 +108,15 @@ func TestACrawlEnds(t *testing.T) {
 		}
 		_, _ = fmt.Fprintf(w, "%s<p>%d</p>", filler, n)
 	}
-	c, at, it := odd(t, map[string]http.HandlerFunc{"*": links, "/robots.txt": refuses(404)})
+	c, at, it := odd(t, map[string]http.HandlerFunc{"*": links, "/robots.txt": answers(404)})
 	if r := look(t, c, at); len(r.Pages) != 6 || len(it.Requests()) != 7 {
 		t.Errorf("%d pages, %d requests", len(r.Pages), len(it.Requests()))
 	}
-	c, at, it = odd(t, map[string]http.HandlerFunc{"/": links, "*": refuses(500), "/robots.txt": refuses(404)})
+	c, at, it = odd(t, map[string]http.HandlerFunc{"/": links, "*": answers(500), "/robots.txt": answers(404)})
 	if r := look(t, c, at); len(r.Pages) != 1 || len(r.Missed) != maxTries || len(it.Requests()) != 2+maxTries {
 		t.Errorf("%d pages, %d missed, %d requests", len(r.Pages), len(r.Missed), len(it.Requests()))
 	}
-	c, at, it = odd(t, map[string]http.HandlerFunc{"*": serves(filler + `<a href="/join">Join</a><a href="/about">About</a>`), "/robots.txt": refuses(404)})
+	c, at, it = odd(t, map[string]http.HandlerFunc{"*": serves(filler + `<a href="/join">Join</a><a href="/about">About</a>`), "/robots.txt": answers(404)})
 	if r := look(t, c, at); len(r.Pages) != 1 || len(it.Requests()) != 4 {
 		t.Errorf("the same page at every address: %d pages, %d requests", len(r.Pages), len(it.Requests()))
 	}

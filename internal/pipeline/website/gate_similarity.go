@@ -45,7 +45,7 @@ func similarity(pages []Page) (hash uint64) {
 				continue
 			}
 			seen[text] = true
-			counts.add(wordsOf(text))
+			counts.add(plainWords(text))
 		}
 	}
 	for bit, count := range counts {
@@ -56,7 +56,7 @@ func similarity(pages []Page) (hash uint64) {
 	return hash
 }
 
-func wordsOf(text string) (all []string) {
+func plainWords(text string) (all []string) {
 	for _, word := range strings.Fields(text) {
 		word = strings.Trim(word, ".,:;!?()[]\"'“”‘’|-–—•·")
 		if word != "" && strings.Trim(word, "0123456789.,+") != "" {
