@@ -1,6 +1,7 @@
 package website
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -76,7 +77,7 @@ func TestACrawlTakesTheHomepageAndFiveMore(t *testing.T) {
 		t.Errorf("%d requests, %d at once, waited %v", n, asked.MostAtOnce(), v.waited)
 	}
 	for _, q := range asked.Requests() {
-		if !strings.HasPrefix(q.Header.Get("User-Agent"), "MemberIntelBot/1.0 (+https://") || q.Method != "GET" {
+		if !strings.HasPrefix(q.Header.Get("User-Agent"), "MemberIntelBot/1.0 (+https://") || q.Method != http.MethodGet {
 			t.Errorf("%+v", q)
 		}
 	}

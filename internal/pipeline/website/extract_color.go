@@ -5,22 +5,22 @@ import (
 	"strings"
 )
 
-// shade is a colour, 0 for one that is not known.
+// shade is a colour, 0 for one that is not knownShade.
 type shade uint32
 
 const (
-	known shade = 1 << 24
-	white       = known | 0xffffff
+	knownShade shade = 1 << 24
+	white            = knownShade | 0xffffff
 )
 
 var shades = map[string]shade{
-	"white": white, "black": known, "snow": known | 0xfffafa, "ivory": known | 0xfffff0, "whitesmoke": known | 0xf5f5f5, "ghostwhite": known | 0xf8f8ff,
-	"gray": known | 0x808080, "grey": known | 0x808080, "silver": known | 0xc0c0c0, "red": known | 0xff0000, "green": known | 0x008000, "blue": known | 0x0000ff,
-	"navy": known | 0x000080, "yellow": known | 0xffff00, "lightgray": known | 0xd3d3d3, "lightgrey": known | 0xd3d3d3,
+	"white": white, "black": knownShade, "snow": knownShade | 0xfffafa, "ivory": knownShade | 0xfffff0, "whitesmoke": knownShade | 0xf5f5f5, "ghostwhite": knownShade | 0xf8f8ff,
+	"gray": knownShade | 0x808080, "grey": knownShade | 0x808080, "silver": knownShade | 0xc0c0c0, "red": knownShade | 0xff0000, "green": knownShade | 0x008000, "blue": knownShade | 0x0000ff,
+	"navy": knownShade | 0x000080, "yellow": knownShade | 0xffff00, "lightgray": knownShade | 0xd3d3d3, "lightgrey": knownShade | 0xd3d3d3,
 }
 
 // shadeOf reads a colour out of a value that may hold more, as "background: #fff url(x)" does; then an image may lie
-// over it, and it is not known.
+// over it, and it is not knownShade.
 func shadeOf(value string) shade {
 	if strings.Contains(value, "url(") || strings.Contains(value, "gradient") || strings.Contains(value, "var(") {
 		return 0
@@ -53,14 +53,14 @@ func hexShade(digits string) shade {
 	if err != nil || len(digits) < 6 {
 		return 0
 	}
-	return known | shade(n)
+	return knownShade | shade(n)
 }
 
 func channels(parts []string) shade {
 	if len(parts) < 3 {
 		return 0
 	}
-	s := known
+	s := knownShade
 	for i, part := range parts[:3] {
 		n, err := strconv.ParseFloat(strings.TrimSuffix(part, "%"), 64)
 		if err != nil {
@@ -74,8 +74,8 @@ func channels(parts []string) shade {
 	return s
 }
 
-// clear reports whether a colour lets everything through.
-func clear(value string) bool {
+// seeThrough reports whether a colour lets everything through.
+func seeThrough(value string) bool {
 	if digits, ok := strings.CutPrefix(value, "#"); ok {
 		return len(digits) == 8 && digits[6:] == "00" || len(digits) == 4 && digits[3] == '0'
 	}

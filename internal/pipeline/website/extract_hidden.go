@@ -79,7 +79,7 @@ func hides(property, value string) bool {
 	case "zoom":
 		return tiny(value, 0)
 	case "color", "-webkit-text-fill-color":
-		return value == "transparent" || clear(value)
+		return value == "transparent" || seeThrough(value)
 	case "clip", "clip-path":
 		return zeroClip.MatchString(value)
 	case "transform", "scale", "translate":

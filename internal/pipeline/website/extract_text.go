@@ -77,9 +77,9 @@ func chunks(s string, most int) (all []string) {
 	return all
 }
 
-// join puts together what stands in boxes of its own and belongs together: a sign and its amount, a price and what it
+// joinBlocks puts together what stands in boxes of its own and belongs together: a sign and its amount, a price and what it
 // is for.
-func join(blocks []Block) []Block {
+func joinBlocks(blocks []Block) []Block {
 	var joined []Block
 	for _, b := range blocks {
 		if len(joined) > 0 {
@@ -109,6 +109,10 @@ var (
 
 func belongs(before, next string) (glue string, ok bool) {
 	if len(before) > 120 || len(next) > 60 {
+		return "", false
+	}
+	first, _ := utf8.DecodeRuneInString(next)
+	if !endsInSign.MatchString(before) && !strings.ContainsAny(before, "0123456789") || !unicode.IsDigit(first) && !isSignAlone.MatchString(next) && !isPeriod.MatchString(next) && !isCents.MatchString(next) {
 		return "", false
 	}
 	hasPrice := len(pricesIn(before)) > 0

@@ -61,7 +61,7 @@ func newWriter(at *url.URL, page *Page) *writer { return &writer{page: page, bas
 func (w *writer) begin() {
 	root := frame{sort: Paragraph}
 	if !w.styles.outside {
-		root.ground, root.color = white, known
+		root.ground, root.color = white, knownShade
 	}
 	w.stack = append(w.stack, root)
 }
@@ -100,7 +100,7 @@ func (f *frame) paint(unknown bool, says declarations) {
 		f.ground = 0
 	}
 	for _, property := range []string{"background-image", "background", "background-color"} {
-		if value, ok := says[property]; ok && value != "none" && value != "inherit" && !clear(value) && value != "transparent" {
+		if value, ok := says[property]; ok && value != "none" && value != "inherit" && !seeThrough(value) && value != "transparent" {
 			f.ground = shadeOf(value)
 		}
 	}
@@ -351,7 +351,7 @@ func (w *writer) flush() {
 func (w *writer) finish() {
 	w.flush()
 	p := w.page
-	p.Blocks = join(p.Blocks)
+	p.Blocks = joinBlocks(p.Blocks)
 	seen := map[string]bool{}
 	for _, b := range p.Blocks {
 		if b.Sort == Heading {

@@ -38,8 +38,8 @@ func changed(before, now Fingerprint) (bool, string) {
 	return false, fmt.Sprintf("unchanged, text differs by %d bits", distance)
 }
 
-// facts is the hash of what is never allowed to change unseen. Volatile tokens do not count, nor the order of pages.
-func facts(pages []Page) [32]byte {
+// factsHash is the hash of what is never allowed to change unseen. Volatile tokens do not count, nor the order of pages.
+func factsHash(pages []Page) [32]byte {
 	hash := sha256.New()
 	say := func(what, value string) { _, _ = fmt.Fprintf(hash, "%s %q\n", what, value) }
 	var prices []string
@@ -72,5 +72,5 @@ func pathOf(address string) string {
 
 // judge fills in what the gate compares.
 func (r *Reading) judge() {
-	r.Facts, r.Body = facts(r.Pages), similarity(r.Pages)
+	r.Facts, r.Body = factsHash(r.Pages), similarity(r.Pages)
 }

@@ -22,7 +22,7 @@ const (
 // shares are how much of the text a rank may take while others still wait, in percent.
 var shares = [ranks]int{15, 45, 20, 30, 100, 100}
 
-type line struct {
+type textLine struct {
 	page int
 	rank int
 	text string
@@ -32,7 +32,7 @@ type line struct {
 // compose makes of a site's pages the text that is read of it: what is said on several pages once, and at most
 // MaxText bytes. What does not fit is left out in the order of the ranks, from all pages alike.
 func compose(pages []Page) string {
-	lines := list(pages)
+	lines := listLines(pages)
 	size := 0
 	for _, capped := range []bool{true, false} {
 		for rank := range ranks {
@@ -40,7 +40,7 @@ func compose(pages []Page) string {
 			if capped {
 				most = MaxText * shares[rank] / 100
 			}
-			size += fill(lines, rank, most, MaxText-size)
+			size += fillLines(lines, rank, most, MaxText-size)
 		}
 	}
 	var b strings.Builder
@@ -53,8 +53,8 @@ func compose(pages []Page) string {
 	return strings.TrimSpace(b.String())
 }
 
-// fill takes lines of a rank from the pages in turn, and returns how many bytes it took.
-func fill(lines []line, rank, most, left int) (taken int) {
+// fillLines takes lines of a rank from the pages in turn, and returns how many bytes it took.
+func fillLines(lines []textLine, rank, most, left int) (taken int) {
 	waiting := map[int][]int{}
 	last := 0
 	for i, l := range lines {
@@ -81,13 +81,13 @@ func fill(lines []line, rank, most, left int) (taken int) {
 	return taken
 }
 
-// list writes the pages as lines, each once. What another page said but for the time and a counter counts as said.
-func list(pages []Page) (lines []line) {
+// listLines writes the pages as lines, each once. What another page said but for the time and a counter counts as said.
+func listLines(pages []Page) (lines []textLine) {
 	seen, menus, steadily := map[string]bool{}, map[string]bool{}, map[string]int{}
 	for i, p := range pages {
-		lines = append(lines, line{page: i, rank: rankFrame, text: head(p)})
+		lines = append(lines, textLine{page: i, rank: rankFrame, text: headLine(p)})
 		if menu := menuLine(p, menus); menu != "" {
-			lines = append(lines, line{page: i, rank: rankFrame, text: menu})
+			lines = append(lines, textLine{page: i, rank: rankFrame, text: menu})
 		}
 		priced := make([]bool, len(p.Blocks))
 		for at, b := range p.Blocks {
@@ -104,13 +104,13 @@ func list(pages []Page) (lines []line) {
 				continue
 			}
 			steadily[without] = i
-			lines = append(lines, line{page: i, rank: rank(b, priced[max(0, at-4):min(at+5, len(priced))], priced[at]), text: mark(b)})
+			lines = append(lines, textLine{page: i, rank: rankOf(b, priced[max(0, at-4):min(at+5, len(priced))], priced[at]), text: markLine(b)})
 		}
 	}
 	return lines
 }
 
-func head(p Page) string {
+func headLine(p Page) string {
 	path := "/"
 	if u, err := url.Parse(p.URL); err == nil && u.Path != "" {
 		path = cut(clean(u.Path), 120)
@@ -142,7 +142,7 @@ func sameness(text string) string {
 	return strings.ToLower(strings.Trim(text, " \t.,:;!|»›→-–—•·*"))
 }
 
-func mark(b Block) string {
+func markLine(b Block) string {
 	switch b.Sort {
 	case Heading:
 		return strings.Repeat("#", b.Level) + " " + b.Text
@@ -155,13 +155,13 @@ func mark(b Block) string {
 
 var (
 	offer = regexp.MustCompile(`(?i)\b(free|trial|discounts?|save|off|guarantee\w*|refund\w*|cancel anytime|coupon|promo\w*|bonus|special offer|limited|early[- ]bird|gift|scholarship|` +
-		`per cent|half[- ]price|waived|no (joining|sign-?up|setup|enrol\w*) fee|includ(es|ed|ing)|unlimited|join (now|today|us)|sign up|become a member|start (now|today|your)|enrol\w*|apply now|` +
+		`per cent|half[- ]price|waived|no (joining|sign-?up|setup|enrol\w*) fee|includes|included|including|unlimited|join (now|today|us)|sign up|become a member|start (now|today|your)|enrol\w*|apply now|` +
 		`gratis|kostenlos|rabatt|angebot|essai|gratuit|offre|remise|oferta|prueba|descuento|sconto|prova|aanbieding|korting)\b|\d\s?%`)
 	legal = regexp.MustCompile(`(?i)\b(cookies?|all rights reserved|privacy policy|terms (of|and)|powered by|copyright|gdpr)\b|©`)
 )
 
-// rank judges a block by itself and by whether it or one of those around it has a price.
-func rank(b Block, around []bool, priced bool) int {
+// rankOf judges a block by itself and by whether it or one of those around it has a price.
+func rankOf(b Block, around []bool, priced bool) int {
 	switch {
 	case priced:
 		return rankPrice
