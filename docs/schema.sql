@@ -271,11 +271,16 @@ CREATE TABLE customer_brain.site_profile (
     call_id bigint,
     text_hash bytea,
     schema_version text,
+    connection_id uuid,
+    grounded real,
+    fresh boolean NOT NULL DEFAULT true,
     PRIMARY KEY (tenant_id, version),
     FOREIGN KEY (tenant_id, call_id) REFERENCES llm_call(tenant_id, call_id),
     FOREIGN KEY (tenant_id, run_id) REFERENCES sync_run(tenant_id, run_id),
+    CHECK (((grounded >= (0)::double precision) AND (grounded <= (1)::double precision))),
     CHECK ((version > 0))
 );
+CREATE INDEX site_profile_of ON customer_brain.site_profile USING btree (connection_id, version DESC);
 
 CREATE TABLE fetch_snapshot (
     tenant_id uuid NOT NULL,
@@ -1375,7 +1380,7 @@ GRANT SELECT (breaker, connection_id, opened_at, retry_at, tenant_id), UPDATE (b
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection_secret TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON content_rules TO memberintel_app;
 GRANT SELECT ON content_rules TO memberintel_reader;
-GRANT INSERT (audience, call_id, changes, content_patterns, evidence, model, niche, positioning, pricing_patterns, prompt_version, run_id, schema_version, snapshot_id, tenant_id, text_hash, version), SELECT ON customer_brain.site_profile TO memberintel_app;
+GRANT INSERT (audience, call_id, changes, connection_id, content_patterns, evidence, fresh, grounded, model, niche, positioning, pricing_patterns, prompt_version, run_id, schema_version, snapshot_id, tenant_id, text_hash, version), SELECT ON customer_brain.site_profile TO memberintel_app;
 GRANT SELECT ON customer_brain.site_profile TO memberintel_reader;
 GRANT DELETE, INSERT, SELECT, UPDATE ON fetch_snapshot TO memberintel_app;
 GRANT SELECT (fetched_at, gate, tenant_id) ON fetch_snapshot TO memberintel_service;
