@@ -65,16 +65,16 @@ type reading struct {
 }
 
 var (
-	money  = regexp.MustCompile(`(?:[$€£]\s?\d[\d.,]*\d|[$€£]\s?\d|\d[\d.,]*\s?(?:USD|EUR|GBP|€))`)
+	money  = regexp.MustCompile(`(?:[$€£]\s?\d[\d.,]*\d|[$€£]\s?\d|\d[\d.,]*(?:-\s)?\s?(?:USD|EUR|GBP|€))`)
 	whom   = regexp.MustCompile(`(?i)\b(?:for|für)\b.{0,40}\b(?:women|men|people|parents|families|beginners|owners|teachers|coaches|adults|runners|players|members|everyone|anyone|alle|familien|you)\b`)
 	charge = []struct {
 		kind, text string
 		like       *regexp.Regexp
 	}{
-		{"subscription", "Memberships that are paid again and again", regexp.MustCompile(`(?i)month|year|annual|week|quarter|monat|jahr`)},
+		{"subscription", "Memberships that are paid again and again", regexp.MustCompile(`(?i)month|year|annual|week|quarter|monat|jahr|\badult|\bfamily|\bstudent|\bsenior|erwachsene|jugend|familie`)},
 		{"one_time", "Single payments", regexp.MustCompile(`(?i)day pass|once|one-time|single|drop-in|per class|court fee|guest|einmal|lifetime`)},
-		{"trial", "A trial before joining", regexp.MustCompile(`(?i)\btrial\b|try (?:us|it)|first class|probe`)},
-		{"discount", "Reductions for some", regexp.MustCompile(`(?i)discount|save|% off|reduced|ermäßigt|half[- ]price`)},
+		{"trial", "A trial before joining", regexp.MustCompile(`(?i)\btrial\b|\btry (?:us|it|\d)|first (?:class|\d+ days)|probetraining|kostenlos zum training`)},
+		{"discount", "Reductions for some", regexp.MustCompile(`(?i)discount|\bsave\b|% off|reduced|ermäßigt|rabatt|half[- ]price`)},
 	}
 	gives = []struct {
 		kind, text string
@@ -109,8 +109,11 @@ func readingOf(lines []string) reading {
 	for _, c := range charge {
 		p := pricingPattern{Kind: c.kind, Text: c.text, Prices: []string{}}
 		for _, line := range lines {
-			if found := money.FindAllString(line, -1); c.like.MatchString(line) && (found != nil || c.kind == "trial" || c.kind == "discount") && len(p.Quotes) < 3 {
-				p.Prices, p.Quotes = append(p.Prices, found...), append(p.Quotes, line)
+			if found := money.FindAllString(line, -1); c.like.MatchString(line) && (found != nil || c.kind == "trial" || c.kind == "discount") {
+				p.Prices = append(p.Prices, found...)
+				if len(p.Quotes) < 3 {
+					p.Quotes = append(p.Quotes, line)
+				}
 			}
 		}
 		if p.Quotes != nil {
