@@ -1143,6 +1143,8 @@ CREATE FUNCTION budget_cap_audited() RETURNS trigger LANGUAGE plpgsql VOLATILE; 
 
 CREATE FUNCTION budget_charge(llm_call,bigint,bigint,bigint) RETURNS void LANGUAGE plpgsql VOLATILE; -- owner memberintel_owner; search_path=pg_catalog, public, pg_temp
 
+CREATE FUNCTION budget_period(text,timestamp with time zone) RETURNS record LANGUAGE sql STABLE; -- owner memberintel_owner; search_path=pg_catalog, public, pg_temp
+
 CREATE FUNCTION budget_price(llm_price,boolean,bigint,bigint,bigint,bigint) RETURNS bigint LANGUAGE sql IMMUTABLE; -- owner memberintel_owner; search_path=pg_catalog, public, pg_temp
 
 CREATE FUNCTION budget_reap(integer) RETURNS integer LANGUAGE plpgsql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
@@ -1362,6 +1364,8 @@ GRANT SELECT ON budget_cap TO memberintel_budget;
 GRANT SELECT ON budget_cap TO memberintel_operator;
 GRANT SELECT ON budget_cap TO memberintel_service;
 GRANT EXECUTE ON budget_charge(llm_call,bigint,bigint,bigint) TO memberintel_budget;
+GRANT EXECUTE ON budget_period(text,timestamp with time zone) TO memberintel_app;
+GRANT EXECUTE ON budget_period(text,timestamp with time zone) TO memberintel_budget;
 GRANT EXECUTE ON budget_price(llm_price,boolean,bigint,bigint,bigint,bigint) TO memberintel_budget;
 GRANT EXECUTE ON budget_reap(integer) TO memberintel_service;
 GRANT EXECUTE ON budget_release(bigint,uuid) TO memberintel_app;

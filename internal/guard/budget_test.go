@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"memberintel/internal/fault"
 	"memberintel/internal/guard"
 	"memberintel/internal/postgres"
@@ -215,13 +218,25 @@ func TestTwiceADayOnDemandOnPro(t *testing.T) {
 	if got := refused(t, err); got.Reason != guard.Done || !got.FreesAt.Equal(time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("got %+v", got)
 	}
+	if diff := cmp.Diff(refused(t, err), refused(t, p.mayAsk(p.tenant, guard.OnDemand)), cmpopts.IgnoreFields(guard.Refusal{}, "Model")); diff != "" {
+		t.Errorf("asked beforehand (-want +got):\n%s", diff)
+	}
+	if err := p.mayAsk(p.tenant, guard.Scheduled); err != nil {
+		t.Error(err)
+	}
 	p.clock.Advance(12 * time.Hour)
+	if err := p.mayAsk(p.tenant, guard.OnDemand); err != nil {
+		t.Error(err)
+	}
 	p.settle(p.mustReserve(demand), used(true))
 
 	free, run := p.newTenant("Hillside", tenant.Free)
 	ask := p.ask(demand)
 	ask.RunID = run
 	_, err = p.reserveAs(free, ask)
+	if diff := cmp.Diff(refused(t, err), refused(t, p.mayAsk(free, guard.OnDemand)), cmpopts.IgnoreFields(guard.Refusal{}, "Model")); diff != "" {
+		t.Errorf("asked beforehand (-want +got):\n%s", diff)
+	}
 	if got := refused(t, err); got.Reason != guard.OnPlan || !got.Spared() || !got.FreesAt.Equal(time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("got %+v", got)
 	}

@@ -85,6 +85,10 @@ func (p *purse) reserve(change ...func(*guard.Ask)) (guard.Reservation, error) {
 	return p.reserveAs(p.tenant, p.ask(change...))
 }
 
+func (p *purse) mayAsk(id tenant.ID, purpose guard.Purpose) error {
+	return p.db.TenantTx(p.t.Context(), id, func(tx *postgres.TenantTx) error { return guard.MayAsk(p.t.Context(), tx, purpose) })
+}
+
 func (p *purse) mustReserve(change ...func(*guard.Ask)) guard.Reservation {
 	p.t.Helper()
 	r, err := p.reserve(change...)

@@ -1,10 +1,16 @@
 package guard
 
 import (
+	"context"
+	_ "embed"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"memberintel/internal/fault"
+	"memberintel/internal/postgres"
 )
 
 // Reason says why a call was not paid for.
@@ -41,6 +47,23 @@ func (r *Refusal) Capped() bool {
 // Spared reports whether the tenant has had what it may have, so that the profile that is there will do until FreesAt.
 func (r *Refusal) Spared() bool {
 	return r.Reason == Done || r.Reason == Attempts || r.Reason == OnPlan
+}
+
+//go:embed may_ask.sql
+var mayAskSQL string
+
+// MayAsk reports whether the tenant's plan and period leave room for an analysis, so that nobody reads a site for nothing; it
+// gives the *Refusal that Reserve would give. It promises nothing: Reserve decides, and asks for the money as well.
+func MayAsk(ctx context.Context, tx *postgres.TenantTx, purpose Purpose) error {
+	r := &Refusal{}
+	err := tx.QueryRow(ctx, mayAskSQL, tx.Tenant, purpose).Scan(&r.Reason, &r.FreesAt)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("guard: look for room in the period: %w", err)
+	}
+	return r.fault()
 }
 
 // Error tells the operator which limit it is.

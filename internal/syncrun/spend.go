@@ -38,7 +38,8 @@ func (r *Run) ReserveWith(
 }
 
 // Settle charges what the answer cost, once however often it is called, and returns that. It asks neither switch nor
-// lease: what is paid is paid.
+// lease: what is paid is paid. An answer that is yet to be written is settled with Ends false, and once more by guard.Settle
+// with Ends true in the Commit that writes it: a worker that dies in between has ended no analysis without a result.
 func (l *Ledger) Settle(ctx context.Context, r guard.Reservation, a guard.Answered) (cost guard.Micro, err error) {
 	err = l.spend(ctx, r, func(tx *postgres.TenantTx) error {
 		cost, err = guard.Settle(ctx, tx, r, a)

@@ -40,7 +40,7 @@ type counter struct {
 	sites   []connection.Connection
 }
 
-func newCounter(t *testing.T, sites int) *counter {
+func newCounter(t *testing.T, sites int, change ...func(*claude.Config)) *counter {
 	t.Helper()
 	db := pgtest.New(t)
 	vault, err := connection.OpenVault(filepath.Join(t.TempDir(), "key"))
@@ -49,7 +49,11 @@ func newCounter(t *testing.T, sites int) *counter {
 	}
 	c := &counter{t: t, db: db, owner: pgtest.Owner(t, db), ours: pgtest.NewClock(t, db, monday), theirs: clock.At(monday)}
 	c.ledger = &syncrun.Ledger{DB: db, Warehouse: warehouse.New(), Connections: connection.NewStore(vault), Log: slog.New(slog.DiscardHandler)}
-	c.sim = newAPI(t, claude.Config{Clock: c.theirs})
+	cfg := claude.Config{Clock: c.theirs}
+	for _, fn := range change {
+		fn(&cfg)
+	}
+	c.sim = newAPI(t, cfg)
 	c.claude = newClaude(c.sim.url, secretKey)
 	c.carrier = &carrier{db: db, claude: c.claude, log: slog.New(slog.DiscardHandler)}
 	for n := range sites {

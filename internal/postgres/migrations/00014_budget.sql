@@ -17,6 +17,18 @@ $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
+-- The period that an analysis of a purpose counts for, how many it may have, and when the next begins; null: never.
+CREATE FUNCTION budget_period(for_purpose text, at timestamptz, OUT name text, OUT most integer, OUT until timestamptz)
+LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT CASE for_purpose WHEN 'first' THEN 'ever' WHEN 'scheduled' THEN to_char(at AT TIME ZONE 'UTC', 'IYYY-"W"IW')
+                            ELSE to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD') END,
+           CASE for_purpose WHEN 'on_demand' THEN 2 ELSE 1 END,
+           CASE for_purpose WHEN 'scheduled' THEN date_trunc('week', at, 'UTC') + interval '7 days'
+                            WHEN 'on_demand' THEN date_trunc('day', at, 'UTC') + interval '1 day' END
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
 -- Moves what stood for a call in the spend rows to what it cost. Held is its part of reserved, paid its part of settled
 -- that was charged before. What it cost beyond both is overrun.
 CREATE FUNCTION budget_charge(c llm_call, held bigint, paid bigint, price bigint)
@@ -60,8 +72,7 @@ DECLARE
     at timestamptz;
     today date;
     this_month date;
-    wanted_period text;
-    most integer := CASE for_purpose WHEN 'on_demand' THEN 2 ELSE 1 END;
+    wanted record;
     price llm_price;
     a analysis;
     c llm_call;
@@ -91,19 +102,18 @@ BEGIN
     IF NOT FOUND THEN RETURN NEXT; RETURN; END IF;
 
     -- The analysis that is going on, or another if the period allows one.
-    frees_at := CASE for_purpose WHEN 'scheduled' THEN date_trunc('week', at, 'UTC') + interval '7 days'
-                                 WHEN 'on_demand' THEN date_trunc('day', at, 'UTC') + interval '1 day' END;
-    wanted_period := CASE for_purpose WHEN 'first' THEN 'ever' WHEN 'scheduled' THEN to_char(today, 'IYYY-"W"IW') ELSE to_char(today, 'YYYY-MM-DD') END;
+    SELECT p.* INTO wanted FROM budget_period(for_purpose, at) AS p;
+    frees_at := wanted.until;
     IF for_purpose = 'on_demand' AND (SELECT n.plan FROM tenant n WHERE n.tenant_id = of_tenant) IS DISTINCT FROM 'pro' THEN
         outcome := 'plan';
-        frees_at := date_trunc('week', at, 'UTC') + interval '7 days';
+        SELECT p.until INTO frees_at FROM budget_period('scheduled', at) AS p;
         RETURN NEXT; RETURN;
     END IF;
-    FOR i IN 1..most LOOP
-        INSERT INTO analysis (tenant_id, purpose, period, nth, run_id) VALUES (of_tenant, for_purpose, wanted_period, i, in_run)
+    FOR i IN 1..wanted.most LOOP
+        INSERT INTO analysis (tenant_id, purpose, period, nth, run_id) VALUES (of_tenant, for_purpose, wanted.name, i, in_run)
             ON CONFLICT DO NOTHING;
         SELECT y.* INTO a FROM analysis y
-         WHERE y.tenant_id = of_tenant AND y.purpose = for_purpose AND y.period = wanted_period AND y.nth = i FOR UPDATE;
+         WHERE y.tenant_id = of_tenant AND y.purpose = for_purpose AND y.period = wanted.name AND y.nth = i FOR UPDATE;
         outcome := 'done';
         CONTINUE WHEN a.ended_at IS NOT NULL;
         SELECT l.* INTO c FROM llm_call l WHERE l.analysis_id = a.analysis_id AND l.stage = for_stage
@@ -273,9 +283,10 @@ $$;
 
 -- The functions belong to memberintel_budget, which may create nothing once it owns them.
 REVOKE EXECUTE ON FUNCTION budget_cap_audited(), budget_price(llm_price, boolean, bigint, bigint, bigint, bigint),
-    budget_charge(llm_call, bigint, bigint, bigint), budget_call(bigint, uuid) FROM PUBLIC;
+    budget_period(text, timestamptz), budget_charge(llm_call, bigint, bigint, bigint), budget_call(bigint, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION budget_price(llm_price, boolean, bigint, bigint, bigint, bigint), budget_charge(llm_call, bigint, bigint, bigint),
-    budget_call(bigint, uuid) TO memberintel_budget;
+    budget_call(bigint, uuid), budget_period(text, timestamptz) TO memberintel_budget;
+GRANT EXECUTE ON FUNCTION budget_period(text, timestamptz) TO memberintel_app;
 GRANT memberintel_budget TO CURRENT_USER;
 GRANT CREATE ON SCHEMA public TO memberintel_budget;
 -- +goose StatementBegin

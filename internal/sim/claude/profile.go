@@ -29,7 +29,7 @@ func Profile(q Question) Answer {
 // linesOf returns the lines of a text. Where it holds JSON, from the first brace on, they are those of its strings.
 func linesOf(text string) []string {
 	var texts []string
-	for i := strings.IndexAny(text, "{["); i >= 0 && texts == nil; {
+	for i := strings.IndexAny(text, "{["); i >= 0; {
 		var data any
 		if err := json.NewDecoder(strings.NewReader(text[i:])).Decode(&data); err == nil {
 			texts = stringsOf(data)
