@@ -119,8 +119,8 @@ func (p *Pipeline) spared(ctx context.Context, c connection.Connection) (report 
 		if err != nil || before.Profile == nil {
 			return err
 		}
-		from, err := guard.OnDemandFrom(ctx, tx)
-		if err != nil || from == nil {
+		var refused *guard.Refusal
+		if err := guard.MayAsk(ctx, tx, guard.OnDemand); !errors.As(err, &refused) {
 			return err
 		}
 		var now time.Time
@@ -128,7 +128,7 @@ func (p *Pipeline) spared(ctx context.Context, c connection.Connection) (report 
 			return err
 		}
 		spared = true
-		report = Report{Cached: true, NextAllowedAt: from, Profile: before.Profile}
+		report = Report{Cached: true, NextAllowedAt: refused.FreesAt, Profile: before.Profile}
 		report.Report = syncrun.Report{
 			PipelineType: string(connection.Website), Mode: syncrun.Incremental, Status: syncrun.Succeeded, StartedAt: now, FinishedAt: &now,
 		}
