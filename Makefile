@@ -5,11 +5,12 @@ LINT = go tool -modfile=tools/go.mod golangci-lint
 PACKAGES ?= ./...
 BENCH ?= .
 CHECKS ?= 2000
+MODEL ?= claude-haiku-5-5
 # The packages whose tests start no database.
 QUICK = $$(go list -f '{{.ImportPath}} {{.Imports}} {{.TestImports}} {{.XTestImports}}' ./... | grep -vE 'postgres/embedded|pgtest|pipelinetest' | cut -d ' ' -f 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build fmt lint check test bench soak cover update tidy
+.PHONY: help run build fmt lint check test bench soak eval cover update tidy
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +42,9 @@ bench: ## Measure (BENCH=webhook, backfill, search or jobs runs one)
 
 soak: ## Run the property tests long (CHECKS=n, default 2000)
 	go test -count 1 -timeout 0 -run Property ./internal/pipeline/stripe -rapid.checks $(CHECKS)
+
+eval: ## Judge the answers about the golden set (with ANTHROPIC_API_KEY: ask Claude first; MODEL=name)
+	go test -count 1 -timeout 10m -run TestGoldenSet ./internal/pipeline/website -v -record $(if $(ANTHROPIC_API_KEY),claude -model $(MODEL),'')
 
 cover: ## Tell which lines the tests reach, in cover.out
 	go test -coverpkg ./internal/... -coverprofile cover.out $(PACKAGES)

@@ -58,6 +58,27 @@ CREATE TABLE alert_quiet (
     PRIMARY KEY (scope)
 );
 
+CREATE TABLE analysis (
+    analysis_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    tenant_id uuid NOT NULL,
+    purpose text NOT NULL,
+    period text NOT NULL,
+    nth integer NOT NULL,
+    run_id bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    ended_at timestamp with time zone,
+    UNIQUE (tenant_id, analysis_id),
+    UNIQUE (tenant_id, purpose, period, nth),
+    PRIMARY KEY (analysis_id),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES sync_run(tenant_id, run_id),
+    CHECK (((nth >= 1) AND (nth <=
+CASE purpose
+    WHEN 'on_demand'::text THEN 2
+    ELSE 1
+END))),
+    CHECK ((purpose = ANY (ARRAY['first'::text, 'scheduled'::text, 'on_demand'::text])))
+);
+
 CREATE TABLE attempt_rate (
     subject bytea NOT NULL,
     attempts integer NOT NULL,
@@ -78,6 +99,27 @@ CREATE TABLE audit_event (
     PRIMARY KEY (audit_id)
 );
 CREATE INDEX audit_event_tenant ON public.audit_event USING btree (tenant_id, at);
+
+CREATE TABLE budget_alarm (
+    alarm text NOT NULL,
+    subject text NOT NULL,
+    starts_on date NOT NULL,
+    detail text NOT NULL,
+    raised_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    PRIMARY KEY (alarm, subject, starts_on)
+);
+
+CREATE TABLE budget_cap (
+    only_row boolean NOT NULL DEFAULT true,
+    day bigint NOT NULL DEFAULT 100000000,
+    month bigint NOT NULL DEFAULT 1500000000,
+    tenant_month bigint NOT NULL DEFAULT 200000,
+    PRIMARY KEY (only_row),
+    CHECK ((day >= 0)),
+    CHECK ((month >= 0)),
+    CHECK ((tenant_month >= 0)),
+    CHECK (only_row)
+);
 
 CREATE TABLE connect_code (
     tenant_id uuid NOT NULL,
@@ -226,8 +268,47 @@ CREATE TABLE customer_brain.site_profile (
     changes jsonb,
     model text,
     prompt_version text,
-    PRIMARY KEY (tenant_id, version)
+    run_id bigint,
+    snapshot_id bigint,
+    call_id bigint,
+    text_hash bytea,
+    schema_version text,
+    connection_id uuid,
+    grounded real,
+    fresh boolean NOT NULL DEFAULT true,
+    PRIMARY KEY (tenant_id, version),
+    FOREIGN KEY (tenant_id, call_id) REFERENCES llm_call(tenant_id, call_id),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES sync_run(tenant_id, run_id),
+    CHECK (((grounded >= (0)::double precision) AND (grounded <= (1)::double precision))),
+    CHECK ((version > 0))
 );
+CREATE INDEX site_profile_of ON customer_brain.site_profile USING btree (connection_id, version DESC);
+
+CREATE TABLE fetch_snapshot (
+    tenant_id uuid NOT NULL,
+    snapshot_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    connection_id uuid NOT NULL,
+    run_id bigint NOT NULL,
+    fetched_at timestamp with time zone NOT NULL,
+    state text NOT NULL,
+    detail text NOT NULL DEFAULT ''::text,
+    facts_hash bytea,
+    body_simhash bigint,
+    text_hash bytea,
+    fingerprint jsonb,
+    gate text,
+    gate_reason text NOT NULL DEFAULT ''::text,
+    UNIQUE (tenant_id, snapshot_id),
+    PRIMARY KEY (snapshot_id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connection(tenant_id, connection_id) ON DELETE CASCADE,
+    FOREIGN KEY (tenant_id, run_id) REFERENCES sync_run(tenant_id, run_id),
+    CHECK ((gate = ANY (ARRAY['unchanged'::text, 'changed'::text, 'forced'::text]))),
+    CHECK ((length(facts_hash) = 32)),
+    CHECK ((length(text_hash) = 32)),
+    CHECK ((state = ANY (ARRAY['up'::text, 'down'::text, 'blocked'::text, 'parked'::text, 'off_site'::text, 'script_only'::text, 'too_thin'::text, 'disallowed'::text])))
+);
+CREATE INDEX fetch_snapshot_fetched ON public.fetch_snapshot USING btree (fetched_at);
+CREATE INDEX fetch_snapshot_latest ON public.fetch_snapshot USING btree (connection_id, snapshot_id DESC);
 
 CREATE TABLE invoices (
     tenant_id uuid NOT NULL,
@@ -280,6 +361,113 @@ CREATE INDEX invoices_intent ON public.invoices USING btree (tenant_id, intent_s
 CREATE INDEX invoices_member ON public.invoices USING btree (tenant_id, member_source_id);
 CREATE INDEX invoices_payment ON public.invoices USING btree (tenant_id, payment_source_id) WHERE (payment_source_id IS NOT NULL);
 CREATE INDEX invoices_subscription ON public.invoices USING btree (tenant_id, subscription_source_id);
+
+CREATE TABLE llm_batch (
+    batch_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    provider_id text,
+    status text NOT NULL DEFAULT 'submitting'::text,
+    questions integer NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    look_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    look_token uuid NOT NULL DEFAULT gen_random_uuid(),
+    submitted_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    UNIQUE (provider_id),
+    PRIMARY KEY (batch_id),
+    CHECK (((status <> ALL (ARRAY['running'::text, 'collected'::text])) OR (provider_id IS NOT NULL))),
+    CHECK ((questions > 0)),
+    CHECK ((status = ANY (ARRAY['submitting'::text, 'running'::text, 'collected'::text, 'lost'::text])))
+);
+CREATE INDEX llm_batch_open ON public.llm_batch USING btree (batch_id) WHERE (status = ANY (ARRAY['submitting'::text, 'running'::text]));
+CREATE UNIQUE INDEX llm_batch_submitting ON public.llm_batch USING btree ((true)) WHERE (status = 'submitting'::text);
+
+CREATE TABLE llm_call (
+    call_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    tenant_id uuid NOT NULL,
+    analysis_id bigint NOT NULL,
+    stage text NOT NULL,
+    attempt integer NOT NULL,
+    run_id bigint NOT NULL,
+    model text NOT NULL,
+    price_id bigint NOT NULL,
+    batch boolean NOT NULL,
+    status text NOT NULL DEFAULT 'reserved'::text,
+    token uuid NOT NULL DEFAULT gen_random_uuid(),
+    tries integer NOT NULL DEFAULT 1,
+    day date NOT NULL,
+    month date NOT NULL,
+    reserved bigint NOT NULL,
+    cost bigint,
+    input_tokens bigint,
+    cache_write_tokens bigint,
+    cache_read_tokens bigint,
+    output_tokens bigint,
+    stop_reason text,
+    request_id text,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    expires_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    UNIQUE (analysis_id, stage, attempt),
+    UNIQUE (tenant_id, call_id),
+    PRIMARY KEY (call_id),
+    FOREIGN KEY (price_id) REFERENCES llm_price(price_id),
+    FOREIGN KEY (tenant_id, analysis_id) REFERENCES analysis(tenant_id, analysis_id),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES sync_run(tenant_id, run_id),
+    CHECK (((attempt >= 1) AND (attempt <= 2))),
+    CHECK (((stage <> ''::text) AND (length(stage) <= 40))),
+    CHECK (((status = 'reserved'::text) = ((closed_at IS NULL) AND (cost IS NULL)))),
+    CHECK ((cost >= 0)),
+    CHECK ((reserved > 0)),
+    CHECK ((status = ANY (ARRAY['reserved'::text, 'settled'::text, 'released'::text, 'unknown'::text]))),
+    CHECK ((tries <= 40))
+);
+CREATE INDEX llm_call_day ON public.llm_call USING btree (day, reserved);
+CREATE INDEX llm_call_open ON public.llm_call USING btree (expires_at) WHERE (status = 'reserved'::text);
+CREATE INDEX llm_call_tenant ON public.llm_call USING btree (tenant_id, created_at);
+
+CREATE TABLE llm_price (
+    price_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    model text NOT NULL,
+    input bigint NOT NULL,
+    output bigint NOT NULL,
+    cache_write bigint NOT NULL,
+    cache_read bigint NOT NULL,
+    tier_above bigint,
+    input_above bigint NOT NULL,
+    output_above bigint NOT NULL,
+    cache_write_above bigint NOT NULL,
+    cache_read_above bigint NOT NULL,
+    batch_percent integer NOT NULL DEFAULT 50,
+    source text NOT NULL,
+    checked_on date NOT NULL,
+    UNIQUE (model, checked_on),
+    PRIMARY KEY (price_id),
+    CHECK (((batch_percent >= 1) AND (batch_percent <= 100))),
+    CHECK (((input_above >= input) AND (output_above >= output) AND (cache_write_above >= cache_write) AND (cache_read_above >= cache_read))),
+    CHECK ((cache_read > 0)),
+    CHECK ((cache_write > 0)),
+    CHECK ((input > 0)),
+    CHECK ((output > 0))
+);
+
+CREATE TABLE llm_question (
+    tenant_id uuid NOT NULL,
+    call_id bigint NOT NULL,
+    custom_id text NOT NULL,
+    batch_id bigint,
+    params json NOT NULL,
+    answer json,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    answered_at timestamp with time zone,
+    UNIQUE (custom_id),
+    PRIMARY KEY (call_id),
+    FOREIGN KEY (batch_id) REFERENCES llm_batch(batch_id),
+    FOREIGN KEY (tenant_id, call_id) REFERENCES llm_call(tenant_id, call_id),
+    CHECK (((answer IS NULL) = (answered_at IS NULL)))
+);
+CREATE INDEX llm_question_answered ON public.llm_question USING btree (answered_at) WHERE (answered_at IS NOT NULL);
+CREATE INDEX llm_question_of ON public.llm_question USING btree (batch_id) WHERE (answer IS NULL);
+CREATE INDEX llm_question_waiting ON public.llm_question USING btree (call_id) WHERE ((batch_id IS NULL) AND (answer IS NULL));
 
 CREATE TABLE member_clock (
     tenant_id uuid NOT NULL,
@@ -376,6 +564,22 @@ CREATE TABLE orders (
     CHECK ((status = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text])))
 );
 CREATE INDEX orders_foreign ON public.orders USING btree (tenant_id, foreign_id) WHERE (foreign_id IS NOT NULL);
+
+CREATE TABLE page_snapshot (
+    tenant_id uuid NOT NULL,
+    snapshot_id bigint NOT NULL,
+    "position" integer NOT NULL,
+    url text NOT NULL,
+    status integer NOT NULL,
+    etag text NOT NULL DEFAULT ''::text,
+    last_modified text NOT NULL DEFAULT ''::text,
+    body_hash bytea,
+    simhash bigint,
+    bytes bigint NOT NULL,
+    PRIMARY KEY (snapshot_id, "position"),
+    FOREIGN KEY (tenant_id, snapshot_id) REFERENCES fetch_snapshot(tenant_id, snapshot_id) ON DELETE CASCADE,
+    CHECK ((length(body_hash) = 32))
+);
 
 CREATE TABLE payment_allocations (
     tenant_id uuid NOT NULL,
@@ -538,6 +742,32 @@ CREATE TABLE site_pace (
     CHECK (((site <> ''::text) AND (length(site) <= 300)))
 );
 
+CREATE TABLE site_status (
+    tenant_id uuid NOT NULL,
+    connection_id uuid NOT NULL,
+    state text NOT NULL,
+    detail text NOT NULL DEFAULT ''::text,
+    since timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    checked_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_up_at timestamp with time zone,
+    stale boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (connection_id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connection(tenant_id, connection_id) ON DELETE CASCADE,
+    CHECK ((state = ANY (ARRAY['up'::text, 'down'::text, 'blocked'::text, 'parked'::text, 'off_site'::text, 'script_only'::text, 'too_thin'::text, 'disallowed'::text])))
+);
+
+CREATE TABLE site_text (
+    tenant_id uuid NOT NULL,
+    text_hash bytea NOT NULL,
+    content bytea NOT NULL,
+    bytes integer NOT NULL,
+    created_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    last_used_at timestamp with time zone NOT NULL DEFAULT memberintel_now(),
+    PRIMARY KEY (tenant_id, text_hash),
+    CHECK ((length(text_hash) = 32))
+);
+CREATE INDEX site_text_used ON public.site_text USING btree (last_used_at);
+
 CREATE TABLE sites (
     tenant_id uuid NOT NULL,
     source_platform text NOT NULL,
@@ -567,6 +797,36 @@ CREATE TABLE sites (
     PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
     CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
     CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text])))
+);
+
+CREATE TABLE spend_tenant (
+    tenant_id uuid NOT NULL,
+    starts_on date NOT NULL,
+    reserved bigint NOT NULL DEFAULT 0,
+    settled bigint NOT NULL DEFAULT 0,
+    overrun bigint NOT NULL DEFAULT 0,
+    cap bigint NOT NULL,
+    PRIMARY KEY (tenant_id, starts_on),
+    FOREIGN KEY (tenant_id) REFERENCES tenant(tenant_id),
+    CHECK (((reserved + settled) <= cap)),
+    CHECK ((overrun >= 0)),
+    CHECK ((reserved >= 0)),
+    CHECK ((settled >= 0))
+);
+
+CREATE TABLE spend_total (
+    period text NOT NULL,
+    starts_on date NOT NULL,
+    reserved bigint NOT NULL DEFAULT 0,
+    settled bigint NOT NULL DEFAULT 0,
+    overrun bigint NOT NULL DEFAULT 0,
+    cap bigint NOT NULL,
+    PRIMARY KEY (period, starts_on),
+    CHECK (((reserved + settled) <= cap)),
+    CHECK ((overrun >= 0)),
+    CHECK ((period = ANY (ARRAY['day'::text, 'month'::text]))),
+    CHECK ((reserved >= 0)),
+    CHECK ((settled >= 0))
 );
 
 CREATE TABLE stripe_events_processed (
@@ -936,6 +1196,26 @@ CREATE VIEW person_candidates WITH (security_invoker=true) AS -- tenant_id uuid,
 
 CREATE VIEW tenant_data_freshness WITH (security_invoker=true) AS -- tenant_id uuid, pipeline_type text, data_as_of timestamp with time zone, last_success_at timestamp with time zone, last_status text, stale boolean
 
+CREATE FUNCTION budget_call(bigint,uuid) RETURNS llm_call LANGUAGE plpgsql VOLATILE; -- owner memberintel_owner; search_path=pg_catalog, public, pg_temp
+
+CREATE FUNCTION budget_cap_audited() RETURNS trigger LANGUAGE plpgsql VOLATILE; -- owner memberintel_owner; search_path=pg_catalog, public, pg_temp
+
+CREATE FUNCTION budget_charge(llm_call,bigint,bigint,bigint) RETURNS void LANGUAGE plpgsql VOLATILE; -- owner memberintel_owner; search_path=pg_catalog, public, pg_temp
+
+CREATE FUNCTION budget_period(text,timestamp with time zone) RETURNS record LANGUAGE sql STABLE; -- owner memberintel_owner; search_path=pg_catalog, public, pg_temp
+
+CREATE FUNCTION budget_price(llm_price,boolean,bigint,bigint,bigint,bigint) RETURNS bigint LANGUAGE sql IMMUTABLE; -- owner memberintel_owner; search_path=pg_catalog, public, pg_temp
+
+CREATE FUNCTION budget_reap(integer) RETURNS integer LANGUAGE plpgsql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
+
+CREATE FUNCTION budget_release(bigint,uuid) RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
+
+CREATE FUNCTION budget_reserve(bigint,text,text,text,boolean,bigint,bigint,bigint,bigint,bigint) RETURNS TABLE(outcome text, call_id bigint, token uuid, attempt integer, reserved bigint, expires_at timestamp with time zone, frees_at timestamp with time zone, spent bigint, cap bigint) LANGUAGE plpgsql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
+
+CREATE FUNCTION budget_settle(bigint,uuid,bigint,bigint,bigint,bigint,boolean,text,text) RETURNS TABLE(fresh boolean, cost bigint) LANGUAGE plpgsql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
+
+CREATE FUNCTION budget_unknown(bigint,uuid) RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
+
 CREATE FUNCTION memberintel_now() RETURNS timestamp with time zone LANGUAGE sql STABLE; -- owner memberintel_owner
 
 CREATE FUNCTION search_members(text,text,text,jsonb,text,bigint,integer) RETURNS TABLE(id bigint, source_platform text, source_id text, name text, email text, membership_status text, plan_source_id text, sort_name text) LANGUAGE plpgsql STABLE SECURITY DEFINER; -- owner memberintel_search; search_path=pg_catalog, public, pg_temp; plan_cache_mode=force_custom_plan; enable_seqscan=off; jit=off; max_parallel_workers_per_gather=0
@@ -943,8 +1223,11 @@ CREATE FUNCTION search_members(text,text,text,jsonb,text,bigint,integer) RETURNS
 ALTER TABLE alert_incident ENABLE ROW LEVEL SECURITY; ALTER TABLE alert_incident ENABLE ROW LEVEL SECURITY;
 ALTER TABLE alert_outbox ENABLE ROW LEVEL SECURITY; ALTER TABLE alert_outbox ENABLE ROW LEVEL SECURITY;
 ALTER TABLE alert_quiet DISABLE ROW LEVEL SECURITY; ALTER TABLE alert_quiet DISABLE ROW LEVEL SECURITY;
+ALTER TABLE analysis ENABLE ROW LEVEL SECURITY; ALTER TABLE analysis ENABLE ROW LEVEL SECURITY;
 ALTER TABLE attempt_rate DISABLE ROW LEVEL SECURITY; ALTER TABLE attempt_rate DISABLE ROW LEVEL SECURITY;
 ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY; ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY;
+ALTER TABLE budget_alarm DISABLE ROW LEVEL SECURITY; ALTER TABLE budget_alarm DISABLE ROW LEVEL SECURITY;
+ALTER TABLE budget_cap DISABLE ROW LEVEL SECURITY; ALTER TABLE budget_cap DISABLE ROW LEVEL SECURITY;
 ALTER TABLE connect_code ENABLE ROW LEVEL SECURITY; ALTER TABLE connect_code ENABLE ROW LEVEL SECURITY;
 ALTER TABLE connected_home ENABLE ROW LEVEL SECURITY; ALTER TABLE connected_home ENABLE ROW LEVEL SECURITY;
 ALTER TABLE connection ENABLE ROW LEVEL SECURITY; ALTER TABLE connection ENABLE ROW LEVEL SECURITY;
@@ -952,10 +1235,16 @@ ALTER TABLE connection_care ENABLE ROW LEVEL SECURITY; ALTER TABLE connection_ca
 ALTER TABLE connection_secret ENABLE ROW LEVEL SECURITY; ALTER TABLE connection_secret ENABLE ROW LEVEL SECURITY;
 ALTER TABLE content_rules ENABLE ROW LEVEL SECURITY; ALTER TABLE content_rules ENABLE ROW LEVEL SECURITY;
 ALTER TABLE customer_brain.site_profile ENABLE ROW LEVEL SECURITY; ALTER TABLE customer_brain.site_profile ENABLE ROW LEVEL SECURITY;
+ALTER TABLE fetch_snapshot ENABLE ROW LEVEL SECURITY; ALTER TABLE fetch_snapshot ENABLE ROW LEVEL SECURITY;
 ALTER TABLE invoices ENABLE ROW LEVEL SECURITY; ALTER TABLE invoices ENABLE ROW LEVEL SECURITY;
+ALTER TABLE llm_batch DISABLE ROW LEVEL SECURITY; ALTER TABLE llm_batch DISABLE ROW LEVEL SECURITY;
+ALTER TABLE llm_call ENABLE ROW LEVEL SECURITY; ALTER TABLE llm_call ENABLE ROW LEVEL SECURITY;
+ALTER TABLE llm_price DISABLE ROW LEVEL SECURITY; ALTER TABLE llm_price DISABLE ROW LEVEL SECURITY;
+ALTER TABLE llm_question ENABLE ROW LEVEL SECURITY; ALTER TABLE llm_question ENABLE ROW LEVEL SECURITY;
 ALTER TABLE member_clock ENABLE ROW LEVEL SECURITY; ALTER TABLE member_clock ENABLE ROW LEVEL SECURITY;
 ALTER TABLE members ENABLE ROW LEVEL SECURITY; ALTER TABLE members ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orders ENABLE ROW LEVEL SECURITY; ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
+ALTER TABLE page_snapshot ENABLE ROW LEVEL SECURITY; ALTER TABLE page_snapshot ENABLE ROW LEVEL SECURITY;
 ALTER TABLE payment_allocations ENABLE ROW LEVEL SECURITY; ALTER TABLE payment_allocations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE payment_intents ENABLE ROW LEVEL SECURITY; ALTER TABLE payment_intents ENABLE ROW LEVEL SECURITY;
 ALTER TABLE plans ENABLE ROW LEVEL SECURITY; ALTER TABLE plans ENABLE ROW LEVEL SECURITY;
@@ -963,7 +1252,11 @@ ALTER TABLE quarantine ENABLE ROW LEVEL SECURITY; ALTER TABLE quarantine ENABLE 
 ALTER TABLE run_slot DISABLE ROW LEVEL SECURITY; ALTER TABLE run_slot DISABLE ROW LEVEL SECURITY;
 ALTER TABLE schedule_pace DISABLE ROW LEVEL SECURITY; ALTER TABLE schedule_pace DISABLE ROW LEVEL SECURITY;
 ALTER TABLE site_pace DISABLE ROW LEVEL SECURITY; ALTER TABLE site_pace DISABLE ROW LEVEL SECURITY;
+ALTER TABLE site_status ENABLE ROW LEVEL SECURITY; ALTER TABLE site_status ENABLE ROW LEVEL SECURITY;
+ALTER TABLE site_text ENABLE ROW LEVEL SECURITY; ALTER TABLE site_text ENABLE ROW LEVEL SECURITY;
 ALTER TABLE sites ENABLE ROW LEVEL SECURITY; ALTER TABLE sites ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spend_tenant ENABLE ROW LEVEL SECURITY; ALTER TABLE spend_tenant ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spend_total DISABLE ROW LEVEL SECURITY; ALTER TABLE spend_total DISABLE ROW LEVEL SECURITY;
 ALTER TABLE stripe_events_processed ENABLE ROW LEVEL SECURITY; ALTER TABLE stripe_events_processed ENABLE ROW LEVEL SECURITY;
 ALTER TABLE stripe_refetch ENABLE ROW LEVEL SECURITY; ALTER TABLE stripe_refetch ENABLE ROW LEVEL SECURITY;
 ALTER TABLE subscription_item_history ENABLE ROW LEVEL SECURITY; ALTER TABLE subscription_item_history ENABLE ROW LEVEL SECURITY;
@@ -989,6 +1282,10 @@ CREATE POLICY operator ON alert_outbox FOR SELECT TO memberintel_operator USING 
 CREATE POLICY owner ON alert_outbox FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY service ON alert_outbox FOR ALL TO memberintel_service USING true;
 CREATE POLICY tenant ON alert_outbox FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY budget ON analysis FOR ALL TO memberintel_budget USING true WITH CHECK true;
+CREATE POLICY operator ON analysis FOR SELECT TO memberintel_operator USING true;
+CREATE POLICY owner ON analysis FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY tenant ON analysis FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY operator ON audit_event FOR ALL TO memberintel_operator USING true WITH CHECK true;
 CREATE POLICY owner ON audit_event FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY tenant ON audit_event FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
@@ -1013,9 +1310,20 @@ CREATE POLICY tenant ON content_rules FOR ALL TO memberintel_app USING (tenant_i
 CREATE POLICY owner ON customer_brain.site_profile FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY reader ON customer_brain.site_profile FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
 CREATE POLICY tenant ON customer_brain.site_profile FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON fetch_snapshot FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY service ON fetch_snapshot FOR SELECT TO memberintel_service USING true;
+CREATE POLICY tenant ON fetch_snapshot FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON invoices FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY reader ON invoices FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
 CREATE POLICY tenant ON invoices FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY budget ON llm_call FOR ALL TO memberintel_budget USING true WITH CHECK true;
+CREATE POLICY operator ON llm_call FOR SELECT TO memberintel_operator USING true;
+CREATE POLICY owner ON llm_call FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY service ON llm_call FOR SELECT TO memberintel_service USING true;
+CREATE POLICY tenant ON llm_call FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON llm_question FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY service ON llm_question FOR ALL TO memberintel_service USING true;
+CREATE POLICY tenant ON llm_question FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON member_clock FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY service ON member_clock FOR SELECT TO memberintel_service USING true;
 CREATE POLICY tenant ON member_clock FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
@@ -1026,6 +1334,8 @@ CREATE POLICY tenant ON members FOR ALL TO memberintel_app USING (tenant_id = (N
 CREATE POLICY owner ON orders FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY reader ON orders FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
 CREATE POLICY tenant ON orders FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON page_snapshot FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY tenant ON page_snapshot FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON payment_allocations FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY reader ON payment_allocations FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
 CREATE POLICY tenant ON payment_allocations FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
@@ -1037,9 +1347,17 @@ CREATE POLICY reader ON plans FOR SELECT TO memberintel_reader USING (tenant_id 
 CREATE POLICY tenant ON plans FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON quarantine FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY tenant ON quarantine FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON site_status FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY tenant ON site_status FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON site_text FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY tenant ON site_text FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON sites FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY reader ON sites FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
 CREATE POLICY tenant ON sites FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY budget ON spend_tenant FOR ALL TO memberintel_budget USING true WITH CHECK true;
+CREATE POLICY operator ON spend_tenant FOR SELECT TO memberintel_operator USING true;
+CREATE POLICY owner ON spend_tenant FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY tenant ON spend_tenant FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON stripe_events_processed FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY tenant ON stripe_events_processed FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON stripe_refetch FOR ALL TO memberintel_owner USING true WITH CHECK true;
@@ -1057,11 +1375,13 @@ CREATE POLICY owner ON sync_checkpoint FOR ALL TO memberintel_owner USING true W
 CREATE POLICY tenant ON sync_checkpoint FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON sync_cursor FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY tenant ON sync_cursor FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY budget ON sync_run FOR SELECT TO memberintel_budget USING true;
 CREATE POLICY operator ON sync_run FOR SELECT TO memberintel_operator USING true;
 CREATE POLICY owner ON sync_run FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY reader ON sync_run FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
 CREATE POLICY service ON sync_run FOR ALL TO memberintel_service USING true;
 CREATE POLICY tenant ON sync_run FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY budget ON tenant FOR SELECT TO memberintel_budget USING true;
 CREATE POLICY operator ON tenant FOR SELECT TO memberintel_operator USING true;
 CREATE POLICY owner ON tenant FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY service ON tenant FOR ALL TO memberintel_service USING true WITH CHECK true;
@@ -1093,11 +1413,30 @@ GRANT INSERT, SELECT, UPDATE ON alert_outbox TO memberintel_app;
 GRANT SELECT (about, attempts, created_at, incident_id, last_error, mail_id, not_before, recipient, sent_at, status, subject, tenant_id) ON alert_outbox TO memberintel_operator;
 GRANT SELECT, UPDATE ON alert_outbox TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON alert_quiet TO memberintel_service;
+GRANT SELECT ON analysis TO memberintel_app;
+GRANT INSERT, SELECT, UPDATE ON analysis TO memberintel_budget;
+GRANT SELECT ON analysis TO memberintel_operator;
 GRANT DELETE, INSERT, SELECT, UPDATE ON attempt_rate TO memberintel_service;
 GRANT INSERT, SELECT ON audit_event TO memberintel_app;
 GRANT INSERT, SELECT ON audit_event TO memberintel_operator;
 GRANT SELECT ON billed_subscriptions TO memberintel_app;
 GRANT SELECT ON billed_subscriptions TO memberintel_reader;
+GRANT SELECT ON budget_alarm TO memberintel_operator;
+GRANT INSERT, SELECT ON budget_alarm TO memberintel_service;
+GRANT EXECUTE ON budget_call(bigint,uuid) TO memberintel_budget;
+GRANT SELECT ON budget_cap TO memberintel_app;
+GRANT SELECT ON budget_cap TO memberintel_budget;
+GRANT SELECT ON budget_cap TO memberintel_operator;
+GRANT SELECT ON budget_cap TO memberintel_service;
+GRANT EXECUTE ON budget_charge(llm_call,bigint,bigint,bigint) TO memberintel_budget;
+GRANT EXECUTE ON budget_period(text,timestamp with time zone) TO memberintel_app;
+GRANT EXECUTE ON budget_period(text,timestamp with time zone) TO memberintel_budget;
+GRANT EXECUTE ON budget_price(llm_price,boolean,bigint,bigint,bigint,bigint) TO memberintel_budget;
+GRANT EXECUTE ON budget_reap(integer) TO memberintel_service;
+GRANT EXECUTE ON budget_release(bigint,uuid) TO memberintel_app;
+GRANT EXECUTE ON budget_reserve(bigint,text,text,text,boolean,bigint,bigint,bigint,bigint,bigint) TO memberintel_app;
+GRANT EXECUTE ON budget_settle(bigint,uuid,bigint,bigint,bigint,bigint,boolean,text,text) TO memberintel_app;
+GRANT EXECUTE ON budget_unknown(bigint,uuid) TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE (spent_at) ON connect_code TO memberintel_app;
 GRANT DELETE, SELECT, UPDATE (spent_at) ON connect_code TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON connected_home TO memberintel_app;
@@ -1110,15 +1449,29 @@ GRANT SELECT (breaker, connection_id, opened_at, retry_at, tenant_id), UPDATE (b
 GRANT DELETE, INSERT, SELECT, UPDATE ON connection_secret TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON content_rules TO memberintel_app;
 GRANT SELECT ON content_rules TO memberintel_reader;
-GRANT INSERT, SELECT ON customer_brain.site_profile TO memberintel_app;
+GRANT INSERT (audience, call_id, changes, connection_id, content_patterns, evidence, fresh, grounded, model, niche, positioning, pricing_patterns, prompt_version, run_id, schema_version, snapshot_id, tenant_id, text_hash, version), SELECT ON customer_brain.site_profile TO memberintel_app;
 GRANT SELECT ON customer_brain.site_profile TO memberintel_reader;
 GRANT SELECT ON economic_event TO memberintel_app;
 GRANT SELECT ON economic_event TO memberintel_reader;
 GRANT SELECT ON economic_event_candidates TO memberintel_app;
 GRANT SELECT ON economic_event_candidates TO memberintel_reader;
+GRANT DELETE, INSERT, SELECT, UPDATE ON fetch_snapshot TO memberintel_app;
+GRANT SELECT (fetched_at, gate, tenant_id) ON fetch_snapshot TO memberintel_service;
 GRANT SELECT ON goose_db_version TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON invoices TO memberintel_app;
 GRANT SELECT ON invoices TO memberintel_reader;
+GRANT SELECT ON llm_batch TO memberintel_operator;
+GRANT INSERT, SELECT, UPDATE ON llm_batch TO memberintel_service;
+GRANT SELECT ON llm_call TO memberintel_app;
+GRANT INSERT, SELECT, UPDATE ON llm_call TO memberintel_budget;
+GRANT SELECT ON llm_call TO memberintel_operator;
+GRANT SELECT (batch, call_id, created_at, day, expires_at, model, reserved, run_id, status, tenant_id) ON llm_call TO memberintel_service;
+GRANT SELECT ON llm_price TO memberintel_app;
+GRANT SELECT ON llm_price TO memberintel_budget;
+GRANT SELECT ON llm_price TO memberintel_operator;
+GRANT SELECT ON llm_price TO memberintel_service;
+GRANT DELETE, INSERT, SELECT, UPDATE (answer, answered_at) ON llm_question TO memberintel_app;
+GRANT SELECT, UPDATE (batch_id) ON llm_question TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON member_clock TO memberintel_app;
 GRANT SELECT ON member_clock TO memberintel_service;
 GRANT INSERT, SELECT, UPDATE ON members TO memberintel_app;
@@ -1126,6 +1479,7 @@ GRANT SELECT ON members TO memberintel_reader;
 GRANT SELECT ON members TO memberintel_search;
 GRANT INSERT, SELECT, UPDATE ON orders TO memberintel_app;
 GRANT SELECT ON orders TO memberintel_reader;
+GRANT DELETE, INSERT, SELECT, UPDATE ON page_snapshot TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON payment_allocations TO memberintel_app;
 GRANT SELECT ON payment_allocations TO memberintel_reader;
 GRANT INSERT, SELECT, UPDATE ON payment_intents TO memberintel_app;
@@ -1145,8 +1499,17 @@ GRANT SELECT, UPDATE ON schedule_pace TO memberintel_service;
 GRANT EXECUTE ON search_members(text,text,text,jsonb,text,bigint,integer) TO memberintel_app;
 GRANT EXECUTE ON search_members(text,text,text,jsonb,text,bigint,integer) TO memberintel_reader;
 GRANT INSERT, SELECT, UPDATE ON site_pace TO memberintel_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON site_status TO memberintel_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON site_text TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON sites TO memberintel_app;
 GRANT SELECT ON sites TO memberintel_reader;
+GRANT SELECT ON spend_tenant TO memberintel_app;
+GRANT INSERT, SELECT, UPDATE ON spend_tenant TO memberintel_budget;
+GRANT SELECT ON spend_tenant TO memberintel_operator;
+GRANT SELECT ON spend_total TO memberintel_app;
+GRANT INSERT, SELECT, UPDATE ON spend_total TO memberintel_budget;
+GRANT SELECT ON spend_total TO memberintel_operator;
+GRANT SELECT ON spend_total TO memberintel_service;
 GRANT INSERT, SELECT, UPDATE ON stripe_events_processed TO memberintel_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON stripe_refetch TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE (valid_to) ON subscription_item_history TO memberintel_app;
@@ -1156,15 +1519,18 @@ GRANT SELECT ON subscription_items TO memberintel_reader;
 GRANT INSERT, SELECT, UPDATE ON subscriptions TO memberintel_app;
 GRANT SELECT ON subscriptions TO memberintel_reader;
 GRANT SELECT ON switch TO memberintel_app;
+GRANT SELECT ON switch TO memberintel_budget;
 GRANT DELETE, INSERT, SELECT, UPDATE ON switch TO memberintel_operator;
 GRANT SELECT ON switch TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON sync_checkpoint TO memberintel_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON sync_cursor TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON sync_run TO memberintel_app;
+GRANT SELECT (lease_expires_at, pipeline_type, run_id, status, tenant_id) ON sync_run TO memberintel_budget;
 GRANT SELECT ON sync_run TO memberintel_operator;
 GRANT SELECT ON sync_run TO memberintel_reader;
 GRANT INSERT (attempt, cadence, cause, connection_id, gen, mode, not_before, pipeline_type, status, tenant_id), SELECT, UPDATE (attempt, cause, connection_id, error_message, finished_at, gen, lease_expires_at, lease_token, mode, not_before, redelivered_at, status) ON sync_run TO memberintel_service;
 GRANT INSERT, SELECT, UPDATE ON tenant TO memberintel_app;
+GRANT SELECT (plan, tenant_id) ON tenant TO memberintel_budget;
 GRANT SELECT ON tenant TO memberintel_operator;
 GRANT INSERT, SELECT ON tenant TO memberintel_service;
 GRANT SELECT ON tenant_data_freshness TO memberintel_app;

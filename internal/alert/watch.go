@@ -75,6 +75,9 @@ func (w *Watcher) look(ctx context.Context, settling func(context.Context, *post
 			break
 		}
 	}
+	if ctx.Err() == nil {
+		problems = append(problems, w.watchBudget(ctx))
+	}
 	return errors.Join(problems...)
 }
 

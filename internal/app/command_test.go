@@ -233,10 +233,11 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{[]string{"switch", "on", "everything", "--reason", "x"}, "invalid", "pipeline:stripe"},
 		{[]string{"switch", "on", "tenant:nobody", "--reason", "x"}, "not_found", "memberintel tenant list"},
 		{[]string{"connect", "memberpress", "--tenant", "club", "--site", "https://a.example", "--key-id", "1"}, "invalid", "MEMBERINTEL_MEMBERPRESS_SECRET"},
-		{[]string{"connect", "website", "--tenant", "club", "--url", "https://a.example"}, "invalid", "later version"},
-		{[]string{"sync", "--tenant", "club", "--pipeline", "website"}, "invalid", "later version"},
+		{[]string{"connect", "website", "--tenant", "club", "--url", "ftp://a.example"}, "invalid", "must look like https://"},
+		{[]string{"connect", "website", "--tenant", "club", "--url", "http://169.254.169.254/latest"}, "invalid", "public"},
+		{[]string{"sync", "--tenant", "club", "--pipeline", "website"}, "not_found", "memberintel connect website"},
 		{[]string{"verify", "--tenant", "club", "--pipeline", "memberpress"}, "not_found", "memberintel connect memberpress"},
-		{[]string{"disconnect", "website", "--tenant", "club"}, "invalid", "later version"},
+		{[]string{"disconnect", "website", "--tenant", "club"}, "not_found", "memberintel connect website"},
 	} {
 		got := d.json(exitError, test.args...)
 		if text, _ := got.at("error").(string); got.at("kind") != test.kind || !strings.Contains(text, test.want) {

@@ -17,7 +17,7 @@ import (
 type connectCommands struct {
 	Stripe      connectStripeCommand      `cmd:"" help:"Connect a Stripe account."`
 	MemberPress connectMemberPressCommand `cmd:"" name:"memberpress" help:"Connect a MemberPress site."`
-	Website     connectWebsiteCommand     `cmd:"" help:"Connect a public website (in a later version)."`
+	Website     connectWebsiteCommand     `cmd:"" help:"Connect a public website."`
 }
 
 type connectStripeCommand struct {
@@ -150,19 +150,6 @@ func (p *program) connectMemberPress(ctx context.Context, h *house, r memberpres
 	}
 	return connectView{c.ID, c.TenantID, c.Pipeline, c.State, p.PublicURL + "/knock/memberpress/" + c.ID.String(), warnings}, nil
 }
-
-type connectWebsiteCommand struct {
-	Tenant string `required:"" placeholder:"T" help:"The tenant's id or name."`
-	URL    string `name:"url" required:"" placeholder:"URL" help:"The site's address."`
-}
-
-// Help shows an example.
-func (*connectWebsiteCommand) Help() string {
-	return example("memberintel connect website --tenant oak-hill --url https://oak-hill.example")
-}
-
-// Run says that it is not there yet.
-func (*connectWebsiteCommand) Run(p *program) error { return p.pipelines.served(connection.Website) }
 
 type disconnectCommand struct {
 	Pipeline connection.Pipeline `arg:"" enum:"${pipelines}" help:"${pipeline_words}."`

@@ -30,7 +30,8 @@ type demoCommand struct {
 // Help says what it does not need, with examples.
 func (*demoCommand) Help() string {
 	return "A club sells its memberships on a MemberPress site that takes the money through Stripe. Both are simulated on this machine, connected and " +
-		"synced; then the club lives on, Stripe pushes and the site knocks. Most people are known by both and linked by their ids, some by one alone.\n\n" +
+		"synced; then the club lives on, Stripe pushes and the site knocks. Most people are known by both and linked by their ids, some by one alone. " +
+		"The club's public website is described by a simulated Claude.\n\n" +
 		"It needs no account anywhere, and nothing leaves the machine. Ctrl-C ends it and everything that it started. With --wordpress the site is a real " +
 		"WordPress with the plugin of this checkout, MemberPress being played by a stand-in with its tables and hooks; WordPress itself is fetched once, as a Debian package.\n\n" +
 		example("memberintel demo") + "\n" + example("memberintel demo --wordpress --members 50")
@@ -160,7 +161,8 @@ func (p *program) connectDemo(ctx context.Context, h *house, world *demoWorld) (
 		}
 		connections = append(connections, found)
 	}
-	return connections, nil
+	public, err := p.connectPublic(ctx, h, t, world)
+	return append(connections, public), err
 }
 
 // listenForDemo takes the configured address, or any free port of this machine when that is taken.
@@ -184,5 +186,6 @@ func (p *program) settleIn(folder *demoFolder, world *demoWorld, listener net.Li
 	p.PublicURL = "http://" + reachable(p.Listen)
 	p.StripeAPIURL = world.url
 	p.StripeEndpointRate, p.StripeAccountRate = 1000, 4000 // the simulated one sets no limits
+	p.settlePublic(world)
 	p.allowed = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 }

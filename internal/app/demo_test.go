@@ -49,7 +49,7 @@ func TestDemo(t *testing.T) {
 		if err := json.Unmarshal([]byte(out.String()), &view); err != nil || code != exitDone {
 			t.Fatalf("exit %d, %v\n%s%s", code, err, out.String(), log.String())
 		}
-		if len(view.Syncs) != 2 || len(view.Verdicts) != 2 || view.Payments == 0 || view.Members["active"] == 0 {
+		if len(view.Syncs) != 3 || len(view.Verdicts) != 3 || view.Payments == 0 || view.Members["active"] == 0 {
 			t.Errorf("the warehouse is not filled: %s", out.String())
 		}
 		for i, sync := range view.Syncs {

@@ -6,6 +6,7 @@ import (
 
 	"memberintel/internal/connection"
 	"memberintel/internal/page"
+	"memberintel/internal/pipeline/website"
 	"memberintel/internal/postgres"
 	"memberintel/internal/syncrun"
 	"memberintel/internal/tenant"
@@ -98,6 +99,11 @@ func (v *demoView) write(w io.Writer) {
 		}
 		return
 	}
+	for _, report := range v.Syncs {
+		if site, ok := report.Detail.(website.Report); ok {
+			writeProfile(w, site)
+		}
+	}
 	writef(w, "\nStatus page:  %s/\n", v.URL)
 	writef(w, "The site:     %s\n", v.Site)
 	writef(w, "SQL:          psql %q\n", v.DBURL)
@@ -121,6 +127,7 @@ func demoQueries() []demoQuery {
    WHERE m.source_platform = 'memberpress' AND t.source_platform = 'memberpress' AND m.person_id IS NULL AND t.foreign_id IS NULL;`},
 		{"the money, each payment once, whoever tells of it", `SELECT date_trunc('month', paid_at) AS month, currency, sum(amount_minor) FROM payments WHERE status = 'succeeded' GROUP BY 1, 2 ORDER BY 1;`},
 		{"what came last (run it again)", `SELECT source_platform, name, synced_at FROM members ORDER BY synced_at DESC LIMIT 5;`},
+		{"what the public website is, with the site's own words for it", `SELECT version, niche, positioning, pricing_patterns, evidence FROM customer_brain.site_profile ORDER BY version DESC LIMIT 1;`},
 		{"how fresh it is", `SELECT pipeline_type, data_as_of, stale FROM tenant_data_freshness;`},
 	}
 }

@@ -28,6 +28,8 @@ type demoWorld struct {
 	url     string
 	site    demoSite
 	club    *simclub.Club
+	public  *loopback // the club's public website
+	claude  *loopback
 	clock   *clock.Clock
 	servers []*loopback
 }
@@ -61,6 +63,9 @@ func openDemoWorld(ctx context.Context, members, months int, open func(context.C
 		return nil, err
 	}
 	w.servers, w.url = append(w.servers, server), server.url()
+	if err := w.openPublic(ctx); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
 	w.sim.Start(context.WithoutCancel(ctx)) // close ends it
 	if w.site, err = open(ctx, w); err != nil {
 		return nil, errors.Join(err, w.close())

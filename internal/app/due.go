@@ -49,6 +49,9 @@ func (h *house) sync(
 	if errors.Is(err, context.Canceled) || fault.Is(err, fault.Busy) {
 		return report, err
 	}
+	if report.RunID == 0 && err == nil { // what is there will do, and nothing was read
+		return report, nil
+	}
 	worked := report.Status == syncrun.Succeeded || report.Status == syncrun.Partial
 	failure := h.db.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
 		now, err := h.connections.Get(ctx, tx, c.Pipeline)

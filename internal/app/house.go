@@ -15,6 +15,7 @@ import (
 	"memberintel/internal/job/river"
 	"memberintel/internal/pipeline/memberpress"
 	"memberintel/internal/pipeline/stripe"
+	"memberintel/internal/pipeline/website"
 	"memberintel/internal/postgres"
 	"memberintel/internal/schedule"
 	"memberintel/internal/syncrun"
@@ -33,6 +34,7 @@ type house struct {
 	ledger      *syncrun.Ledger
 	stripe      *stripe.Pipeline
 	memberpress *memberpress.Pipeline
+	website     *website.Pipeline
 	pipelines   map[connection.Pipeline]pipeline
 	flow        *consent.Flow
 	engine      *river.Engine
@@ -99,13 +101,14 @@ func (p *program) furnish(db *postgres.DB) (*house, error) {
 		return nil, err
 	}
 	h := &house{db: db, vault: vault, connections: connection.NewStore(vault), metrics: telemetry.New(), log: p.log}
-	h.ledger = &syncrun.Ledger{DB: db, Warehouse: warehouse.New(), Connections: h.connections, Metrics: h.metrics, Log: p.log, MaxRuns: p.MaxSyncs}
+	h.ledger = &syncrun.Ledger{DB: db, Warehouse: warehouse.New(), Connections: h.connections, Metrics: h.metrics, Log: p.log, MaxRuns: p.MaxSyncs, Caps: p.caps()}
 	h.stripe = stripe.New(stripe.Config{
 		APIURL: p.StripeAPIURL, APIVersion: p.StripeAPIVersion,
 		PlatformKey: p.secrets.StripeSecretKey, Platform: commaSeparated(p.secrets.StripeWebhookSecrets),
 	}, h.ledger, stripe.NewPacer(stripe.Limits{Endpoint: p.StripeEndpointRate, Account: p.StripeAccountRate}))
 	sites := fetch.New(fetch.Config{UserAgent: userAgent(p.PublicURL), Allow: p.allowed})
 	h.memberpress = memberpress.New(memberpress.Config{Recognise: h.recognise}, h.ledger, sites, care.New(db, sparing()))
+	h.website = p.newWebsite(h, sites)
 	h.pipelines = p.pipelines.furnished(h)
 	h.flow = h.newFlow(sites)
 	if h.engine, err = river.New(db, river.Config{Workers: p.MaxSyncs, Log: p.log}); err != nil {

@@ -51,7 +51,15 @@ func ownPipelines() pipelines {
 				reread: h.memberpress.RereadQuarantine, end: h.memberpress.Disconnect,
 			}
 		}},
-		{connection.Website, nil},
+		{connection.Website, func(h *house) pipeline {
+			return pipeline{
+				sync: h.syncWebsite, queued: h.website.SyncQueued, verify: h.website.Verify, reread: h.website.RereadQuarantine,
+				end: func(ctx context.Context, id tenant.ID, actor string) (connection.Connection, string, error) {
+					c, err := h.website.Disconnect(ctx, id, actor)
+					return c, "", err
+				},
+			}
+		}},
 	}
 }
 

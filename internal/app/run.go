@@ -98,6 +98,8 @@ type rhythm struct {
 	tick time.Duration // what is due
 	look time.Duration // what stays wrong
 	send time.Duration // what is to be mailed
+
+	pause time.Duration // between two pages of a website
 }
 
 // parse reads the command line and the settings. A code other than exitCodeUnwanted ends the program.
@@ -209,7 +211,7 @@ func sentence(text string) string {
 
 // hide takes out what looks like a credential, should one ever be quoted in an error.
 func hide(text string) string {
-	keys := regexp.MustCompile(`\b((rk|sk|ssk|mk)_(live|test)_[A-Za-z0-9_]{4,}|whsec_[A-Za-z0-9_]{4,})`)
+	keys := regexp.MustCompile(`\b((rk|sk|ssk|mk)_(live|test)_[A-Za-z0-9_]{4,}|whsec_[A-Za-z0-9_]{4,}|sk-ant-[A-Za-z0-9_-]{4,})`)
 	passwords := regexp.MustCompile(`(?i)(://[^/\s:@]*:)[^@\s]+@`)
 	named := regexp.MustCompile(`(?i)(password=)[^\s&]+`)
 	text = keys.ReplaceAllString(text, "[hidden]")

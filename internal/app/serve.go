@@ -13,7 +13,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"memberintel/internal/fault"
+	"memberintel/internal/guard"
 	"memberintel/internal/pipeline/stripe"
+	"memberintel/internal/postgres"
 	"memberintel/internal/warehouse"
 )
 
@@ -79,11 +81,26 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
+// tellBudget says so when the settings ask for more than the database lets anybody spend.
+func (p *program) tellBudget(ctx context.Context, h *house) error {
+	return h.db.ServiceTx(ctx, func(tx *postgres.ServiceTx) error {
+		caps, err := guard.CapsOf(ctx, tx)
+		if err == nil && p.caps().Above(caps) {
+			p.log.WarnContext(ctx, "the database allows less for claude than the settings; `memberintel migrate` with the same settings raises it",
+				"database", caps.String(), "settings", p.caps().String())
+		}
+		return err
+	})
+}
+
 // serve does what the roles say until ctx ends or one of them cannot go on. The listener is nil without the
 // role web, and closed when serve returns.
 func (p *program) serve(ctx context.Context, h *house, roles []string, listener net.Listener) error {
 	sender, err := p.sender(h)
 	if err != nil {
+		return err
+	}
+	if err := p.tellBudget(ctx, h); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -94,6 +111,7 @@ func (p *program) serve(ctx context.Context, h *house, roles []string, listener 
 	if slices.Contains(roles, roleWorker) {
 		group.Go(func() error { return stripe.Refetcher{Pipeline: h.stripe, Every: refetchEvery}.Run(ctx) })
 		group.Go(func() error { return h.engine.Run(ctx, h.handlers()) })
+		group.Go(func() error { return h.courier().Run(ctx) })
 	}
 	if slices.Contains(roles, roleScheduler) {
 		group.Go(func() error { return h.scheduler.Run(ctx) })

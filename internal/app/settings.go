@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"memberintel/internal/guard"
 )
 
 // Settings is what every command can be told. A line is a setting: its flag, its variable, its default and
@@ -27,7 +29,14 @@ type Settings struct {
 	StripeAPIVersion   string  `name:"stripe-api-version" setting:"MEMBERINTEL_STRIPE_API_VERSION" group:"Settings" placeholder:"VERSION" default:"2026-08-26.dahlia" help:"API version that is asked of Stripe, and whose events are mapped."`
 	StripeEndpointRate float64 `setting:"MEMBERINTEL_STRIPE_ENDPOINT_RATE" group:"Settings" placeholder:"N" default:"25" help:"Requests a second to one endpoint of one Stripe account."`
 	StripeAccountRate  float64 `setting:"MEMBERINTEL_STRIPE_ACCOUNT_RATE" group:"Settings" placeholder:"N" default:"100" help:"Requests a second to one Stripe account."`
+	AnthropicURL       string  `name:"anthropic-base-url" setting:"ANTHROPIC_BASE_URL" group:"Settings" placeholder:"URL" default:"https://api.anthropic.com" help:"Claude's API, which describes websites."`
+	ModelFirst         string  `setting:"MEMBERINTEL_MODEL_FIRST" group:"Settings" placeholder:"MODEL" default:"claude-sonnet-5-5" help:"Claude model that describes a website for the first time. Each model needs a price in llm_price."`
+	ModelWeekly        string  `setting:"MEMBERINTEL_MODEL_WEEKLY" group:"Settings" placeholder:"MODEL" default:"claude-haiku-5-5" help:"Claude model of the weekly analyses, in batches."`
+	ModelOnDemand      string  `setting:"MEMBERINTEL_MODEL_ON_DEMAND" group:"Settings" placeholder:"MODEL" default:"claude-haiku-5-5" help:"Claude model of the analyses that sync asks for."`
 	MaxSyncs           int     `setting:"MEMBERINTEL_MAX_SYNCS" group:"Settings" placeholder:"N" default:"100" help:"Syncs at the same time, over all processes on one database."`
+	BudgetDay          float64 `setting:"MEMBERINTEL_BUDGET_DAY" group:"Settings" placeholder:"DOLLARS" default:"100" help:"What the analysis of websites may cost a day (UTC), all tenants together. To raise it, migrate with it as well."`
+	BudgetMonth        float64 `setting:"MEMBERINTEL_BUDGET_MONTH" group:"Settings" placeholder:"DOLLARS" default:"1500" help:"What it may cost a month. To raise it, migrate with it as well."`
+	BudgetTenantMonth  float64 `setting:"MEMBERINTEL_BUDGET_TENANT_MONTH" group:"Settings" placeholder:"DOLLARS" default:"0.20" help:"What it may cost a month for one tenant. To raise it, migrate with it as well."`
 	SMTPURL            string  `name:"smtp-url" setting:"MEMBERINTEL_SMTP_URL" group:"Settings" placeholder:"URL" help:"Mail server for news of outages, smtp://user:password@host:587 or smtps://. Without one, mails wait in the outbox. With a password in it, the variable alone."`
 	MailFrom           string  `setting:"MEMBERINTEL_MAIL_FROM" group:"Settings" placeholder:"ADDRESS" help:"Sender of mails. Default: the mail server's user, else memberintel at its host."`
 	Proxies            string  `setting:"MEMBERINTEL_PROXIES" group:"Settings" placeholder:"CIDR,..." default:"127.0.0.0/8,::1/128" help:"Proxies whose X-Forwarded-For is believed. Attempts to sign in are counted by the address that it names."`
@@ -45,6 +54,7 @@ type Secrets struct {
 	StripeKey            string `setting:"MEMBERINTEL_STRIPE_KEY" help:"Key of the Stripe account that is connected: restricted, with read permissions."`
 	StripeWebhookSecret  string `setting:"MEMBERINTEL_STRIPE_WEBHOOK_SECRET" help:"Signing secret of the connection's webhook endpoint; several are separated by commas."`
 	StripeSecretKey      string `setting:"MEMBERINTEL_STRIPE_SECRET_KEY" help:"Key of the Connect platform, for connections that are made with --account."`
+	AnthropicKey         string `setting:"ANTHROPIC_API_KEY" help:"Key of Claude's API. Without one websites are connected and not described."`
 	UserPassword         string `setting:"MEMBERINTEL_USER_PASSWORD" help:"Password of the user that user create makes, or the new one of user password."`
 	MemberPressSecret    string `setting:"MEMBERINTEL_MEMBERPRESS_SECRET" help:"Secret of the key that the site's plugin showed, for connect memberpress."`
 	StripeWebhookSecrets string `setting:"MEMBERINTEL_STRIPE_WEBHOOK_SECRETS" help:"Signing secrets of the platform's webhook endpoint, separated by commas."`
@@ -66,6 +76,9 @@ func (s *Settings) complete(env map[string]string) error {
 	}
 	if s.MaxSyncs < 1 || s.StripeEndpointRate <= 0 || s.StripeAccountRate <= 0 {
 		return usage("The rates and --max-syncs must be greater than 0.")
+	}
+	if min(s.BudgetDay, s.BudgetMonth, s.BudgetTenantMonth) <= 0 || max(s.BudgetDay, s.BudgetMonth, s.BudgetTenantMonth) > 1e9 {
+		return usage("The budgets are amounts in dollars, greater than 0; to spend nothing, throw the switch subsystem:claude.")
 	}
 	for _, ranges := range []struct {
 		flag, text string
@@ -98,6 +111,11 @@ func hasPassword(text string) bool {
 		}
 	}
 	return strings.Contains(strings.ToLower(text), "password=")
+}
+
+// caps is what Claude may cost.
+func (s *Settings) caps() guard.Caps {
+	return guard.Caps{Day: guard.Dollars(s.BudgetDay), Month: guard.Dollars(s.BudgetMonth), TenantMonth: guard.Dollars(s.BudgetTenantMonth)}
 }
 
 func stateFolder(env map[string]string) string {

@@ -115,6 +115,7 @@ func TestHide(t *testing.T) {
 	for text, want := range map[string]string{
 		"key rk_live_51abcDEF is bad":                  "key [hidden] is bad",
 		"whsec_abcdefgh, sk_test_12345":                "[hidden], [hidden]",
+		"x-api-key sk-ant-api03-a_b-c is bad":          "x-api-key [hidden] is bad",
 		"postgres://me:s3cr3t@db.example/x":            "postgres://me:[hidden]@db.example/x",
 		"host=db password=s3cr3t user=me":              "host=db password=[hidden] user=me",
 		"There is no tenant \"task_force\"; try again": "There is no tenant \"task_force\"; try again",

@@ -93,6 +93,12 @@ func (s statusText) support(view supportView) {
 			s.say("    mail to %s: %s%s\n", m.Recipient, m.Status, because(m.LastError))
 		}
 	}
+	if len(view.Budget) > 0 {
+		s.say("\n%s, %s in seven days, the newest first\n", painted(s.paint.bold("Budget for Claude")), plural(int64(len(view.Budget)), "alarm"))
+	}
+	for _, a := range view.Budget {
+		s.say("  %s: %s\n", s.at(&a.RaisedAt), painted(s.paint.level(alert.Warning, printable(a.Detail))))
+	}
 	if view.Mails.Waiting > 0 {
 		s.say("\n%s waiting, the oldest since %s.\n", plural(int64(view.Mails.Waiting), "mail"), s.at(view.Mails.Oldest))
 	}

@@ -40,7 +40,8 @@ func shownStatus(now time.Time) statusView {
 				Name: "lakeside", Plan: tenant.Free, PipelineType: connection.Stripe, Reason: alert.Person, Since: *before(48 * time.Hour), Sentence: refused, Cause: text("401"),
 				Mails: []mailStatus{{About: "outage", Recipient: "anna@lakeside.example", Status: "waiting", LastError: text("connection refused")}},
 			}},
-			Mails: backlogStatus{1, before(47 * time.Hour)},
+			Mails:  backlogStatus{1, before(47 * time.Hour)},
+			Budget: []alarmStatus{{"spend", "day 80", "80% of the cap of the day: $80.01 of $100.00 spent or promised", *before(time.Hour)}},
 		},
 	}
 }
@@ -51,6 +52,9 @@ Support list, 1 outage, the longest first
   lakeside (free), Stripe, since 2026-10-31 09:30:00 UTC (2 days ago): Stripe refuses this key.
     cause: 401
     mail to anna@lakeside.example: waiting, connection refused
+
+Budget for Claude, 1 alarm in seven days, the newest first
+  2026-11-02 08:30:00 UTC (1 hour ago): 80% of the cap of the day: $80.01 of $100.00 spent or promised
 
 1 mail waiting, the oldest since 2026-10-31 10:30:00 UTC (1 day ago).
 

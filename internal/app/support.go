@@ -6,6 +6,7 @@ import (
 
 	"memberintel/internal/alert"
 	"memberintel/internal/connection"
+	"memberintel/internal/guard"
 	"memberintel/internal/postgres"
 	"memberintel/internal/tenant"
 )
@@ -15,6 +16,14 @@ import (
 type supportView struct {
 	Support []troubleStatus `json:"support"` // the longest outage first, never nil
 	Mails   backlogStatus   `json:"mails"`
+	Budget  []alarmStatus   `json:"budget_alarms"` // of the last seven days, the newest first, never nil
+}
+
+type alarmStatus struct {
+	Alarm    string    `json:"alarm"` // spend, skip_rate, unsettled or price
+	Subject  string    `json:"subject"`
+	Detail   string    `json:"detail"`
+	RaisedAt time.Time `json:"raised_at"`
 }
 
 type troubleStatus struct {
@@ -47,7 +56,7 @@ type backlogStatus struct {
 }
 
 func (h *house) support(ctx context.Context) (*supportView, error) {
-	view := &supportView{Support: []troubleStatus{}}
+	view := &supportView{Support: []troubleStatus{}, Budget: []alarmStatus{}}
 	err := h.db.OperatorTx(ctx, func(tx *postgres.OperatorTx) error {
 		list, err := alert.SupportList(ctx, tx, h.connections)
 		if err != nil {
@@ -57,7 +66,14 @@ func (h *house) support(ctx context.Context) (*supportView, error) {
 			view.Support = append(view.Support, troubleOf(t))
 		}
 		backlog, err := alert.BacklogOf(ctx, tx)
+		if err != nil {
+			return err
+		}
 		view.Mails = backlogStatus{backlog.Waiting, backlog.Oldest}
+		alarms, err := guard.Alarms(ctx, tx)
+		for _, a := range alarms {
+			view.Budget = append(view.Budget, alarmStatus{a.Kind, a.Subject, a.Detail, a.RaisedAt})
+		}
 		return err
 	})
 	return view, err

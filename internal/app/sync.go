@@ -7,6 +7,7 @@ import (
 
 	"memberintel/internal/connection"
 	"memberintel/internal/identity"
+	"memberintel/internal/pipeline/website"
 	"memberintel/internal/syncrun"
 )
 
@@ -28,10 +29,19 @@ func (c *syncCommand) Run(ctx context.Context, p *program) error {
 		watch, done := p.progress()
 		report, err := h.sync(ctx, found, t.Plan, c.Mode, p.Stderr, watch)
 		done()
-		if report.RunID == 0 {
+		if report.RunID == 0 && report.Detail == nil {
 			return err
 		}
-		p.answer(report, func(w io.Writer) { writeReport(w, report) })
+		answer := any(report)
+		if report.Detail != nil {
+			answer = report.Detail
+		}
+		p.answer(answer, func(w io.Writer) {
+			writeReport(w, report)
+			if site, ok := report.Detail.(website.Report); ok {
+				writeProfile(w, site)
+			}
+		})
 		return health(report.Status)
 	})
 }
@@ -80,6 +90,9 @@ func health(status syncrun.Status) error {
 }
 
 func writeReport(w io.Writer, r syncrun.Report) {
+	if r.RunID == 0 {
+		return
+	}
 	took := ""
 	if r.FinishedAt != nil {
 		took = " in " + r.FinishedAt.Sub(r.StartedAt).Round(100*time.Millisecond).String()

@@ -41,6 +41,8 @@ func diagnose(a Response, err error, wantJSON bool) *diagnosis {
 		return misled(a)
 	case a.Status < 200 || a.Status >= 300:
 		return diagnoseStatus(a.Status, page)
+	case a.packed():
+		return &diagnosis{symptom: Garbled}
 	case wantJSON && isHTML(a.Body):
 		return &diagnosis{symptom: WebPage}
 	case wantJSON && !holdsJSON(a.Body):
@@ -95,6 +97,8 @@ func diagnoseError(a Response, err error) *diagnosis {
 		found.symptom = TooLarge
 	case errors.Is(err, errLoop):
 		found.symptom = RedirectLoop
+	case errors.Is(err, errDisallowed):
+		found.symptom = Disallowed
 	case errors.As(err, &away):
 		found.redirected(away)
 	case errors.Is(err, errAddress):

@@ -9,6 +9,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -19,8 +20,6 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
-
-	"memberintel/internal/fault"
 )
 
 // Config is what a Client is made of. A zero field takes its default.
@@ -71,11 +70,18 @@ func New(cfg Config) *Client {
 
 // Request is what a site is asked. It is sent with GET, or with POST where there is a Body.
 type Request struct {
-	URL      string
-	Header   http.Header // beside User-Agent; may be nil
-	Body     []byte      // nil: GET
-	JSON     bool        // the answer must hold JSON: anything else is a fault
-	MaxBytes int64       // of the answer, unpacked; 0: the client's
+	URL       string
+	Header    http.Header // beside User-Agent; may be nil
+	UserAgent string      // "": the client's
+	Body      []byte      // nil: GET
+	JSON      bool        // the answer must hold JSON: anything else is a fault
+	MaxBytes  int64       // of the answer, unpacked; 0: the client's
+	Cut       bool        // a larger answer is read up to there and is of use; without, it is a fault
+
+	// Anywhere follows redirects to other sites too, and from https to http. It is for requests that hold nothing
+	// secret. May is asked before each redirect that would be followed; nil allows all, and false is Disallowed.
+	Anywhere bool
+	May      func(next *url.URL) bool
 
 	// Own looks at an answer that came whole, before anything else does; nil looks at nothing. It returns true
 	// where the program that was asked has answered, which alone knows what its statuses mean: then the error,
@@ -90,6 +96,7 @@ type Response struct {
 	Header   http.Header
 	Body     []byte
 	URL      string // where it came from, after redirects
+	Cut      bool   // Body is the beginning of a larger one
 	Took     time.Duration
 	Requests int // how many were sent, redirects included
 }
@@ -145,11 +152,11 @@ func (c *Client) send(ctx context.Context, r Request) (Response, error) {
 	for name, values := range r.Header {
 		req.Header[name] = values
 	}
-	req.Header.Set("User-Agent", c.cfg.UserAgent)
+	req.Header.Set("User-Agent", cmp.Or(r.UserAgent, c.cfg.UserAgent))
 	if r.JSON && req.Header.Get("Accept") == "" {
 		req.Header.Set("Accept", "application/json") // WordPress tells its troubles in JSON then
 	}
-	trail := &trail{left: c.cfg.MaxRedirects}
+	trail := &trail{left: c.cfg.MaxRedirects, anywhere: r.Anywhere, may: r.May}
 	follower := http.Client{Transport: c.transport, CheckRedirect: trail.follow}
 	resp, err := follower.Do(trail.watch(req))
 	if err != nil && trail.handshakeFailed.Load() {
@@ -169,7 +176,10 @@ func (c *Client) send(ctx context.Context, r Request) (Response, error) {
 	}
 	answer.Body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if int64(len(answer.Body)) > limit {
-		answer.Body, err = answer.Body[:limit], errTooLarge
+		answer.Body, answer.Cut, err = answer.Body[:limit], true, nil
+		if !r.Cut {
+			err = errTooLarge
+		}
 	}
 	return answer, err
 }
@@ -189,17 +199,4 @@ func (c *Client) within(ctx context.Context, d time.Duration) (context.Context, 
 		stop()
 		cancel(nil)
 	}
-}
-
-// parse accepts what can be asked at all.
-func parse(address string) (*url.URL, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Hostname() == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, parseFault()
-	}
-	return u, nil
-}
-
-func parseFault() error {
-	return fault.New(fault.Invalid, "The address of a site must look like https://www.example.org.")
 }

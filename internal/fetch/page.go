@@ -59,6 +59,15 @@ func (p page) parked() bool {
 		"buy this domain. the domain", "dan.com/buy-domain")
 }
 
+// packed reports whether the body is packed in a way that nobody asked for.
+func (a Response) packed() bool {
+	switch strings.ToLower(a.Header.Get("Content-Encoding")) {
+	case "gzip", "x-gzip", "deflate", "br", "zstd", "compress":
+		return true
+	}
+	return strings.Contains(a.Header.Get("Content-Encoding"), ",")
+}
+
 // code is the error code of WordPress' REST interface, "" where there is none.
 func (p page) code() string {
 	var said struct{ Code string }

@@ -29,7 +29,10 @@ func siteOf(u *url.URL) string {
 	return host
 }
 
-var errLoop = errors.New("redirects without end")
+var (
+	errLoop       = errors.New("redirects without end")
+	errDisallowed = errors.New("robots.txt keeps us out")
+)
 
 // elsewhere is a redirect that is not followed.
 type elsewhere struct{ to *url.URL }
@@ -41,6 +44,8 @@ func (e elsewhere) Error() string { return "redirected to " + e.to.Hostname() }
 // may hold a signature that is nobody else's business, and none from https back to http.
 type trail struct {
 	left            int
+	anywhere        bool
+	may             func(*url.URL) bool
 	followed        int
 	handshakeFailed atomic.Bool
 }
@@ -57,13 +62,15 @@ func (t *trail) watch(r *http.Request) *http.Request {
 }
 
 func (t *trail) follow(next *http.Request, via []*http.Request) error {
-	last := via[len(via)-1]
+	last, away := via[len(via)-1], elsewhere{next.URL}
+	leaves := siteOf(next.URL) != siteOf(last.URL) || last.URL.Scheme == "https" && next.URL.Scheme != "https"
 	switch {
-	case siteOf(next.URL) != siteOf(last.URL), last.URL.Scheme == "https" && next.URL.Scheme != "https", last.Method != http.MethodGet,
-		elsewhere{next.URL}.installs():
-		return elsewhere{next.URL}
+	case leaves && !t.anywhere, last.Method != http.MethodGet, away.installs(), away.parks(), !askable(next.URL):
+		return away
 	case t.left == 0:
 		return errLoop
+	case t.may != nil && !t.may(next.URL):
+		return errDisallowed
 	}
 	for _, seen := range via {
 		if seen.URL.String() == next.URL.String() {

@@ -50,6 +50,11 @@ func (s *Site) Ask(ctx context.Context, build func(care.Permit) (Request, error)
 	return answer, err
 }
 
+// Send is Ask for a request that is the same whatever the permit says.
+func (s *Site) Send(ctx context.Context, r Request) (Response, error) {
+	return s.Ask(ctx, func(care.Permit) (Request, error) { return r, nil })
+}
+
 // outcome is what care learns of an attempt.
 func outcome(a Response, err error) care.Outcome {
 	o := care.Outcome{Verdict: care.Well, Took: a.Took, Requests: a.Requests}

@@ -40,6 +40,7 @@ const (
 	WebPage        Symptom = "web_page"
 	NotJSON        Symptom = "not_json"
 	PrivateAddress Symptom = "private_address"
+	Disallowed     Symptom = "disallowed" // by robots.txt
 
 	// What only the asker knows; see Request.Own.
 	Denied  Symptom = "denied"  // the program that was asked says no
@@ -220,6 +221,11 @@ func (d diagnosis) meaning(host string, timeout time.Duration, status int) meani
 	case Foreign:
 		return meaning{fault.Schema, care.Sick, say("answered with something that the plugin did not say"), []string{
 			"Switch caches and plugins that change pages off for the path /wp-json/memberintel/.",
+		}}
+	case Disallowed:
+		return meaning{fault.NotPermitted, care.Refused, say("keeps memberintel's robot out by its robots.txt"), []string{
+			"Let the robot in: add the lines \"User-agent: " + Robot + "\" and \"Allow: /\" to the site's robots.txt.",
+			"In WordPress, look at Settings, Reading: \"Discourage search engines\" keeps every robot out.",
 		}}
 	default: // PrivateAddress
 		return meaning{fault.Invalid, care.Unasked, say("leads to an address that is not public, which memberintel does not visit"), []string{

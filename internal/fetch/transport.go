@@ -32,7 +32,9 @@ func newTransport(cfg Config) *http.Transport {
 // two questions gains nothing. Private, loopback, link-local and metadata addresses are refused, and so are
 // ports on which no website is. What is allowed is allowed on every port.
 func guard(allow []netip.Prefix) func(network, address string, c syscall.RawConn) error {
-	public := ssrf.New(ssrf.WithPorts(80, 443, 8080, 8443))
+	public := ssrf.New(ssrf.WithPorts(80, 443, 8080, 8443), ssrf.WithDeniedV4Prefixes(
+		netip.MustParsePrefix("168.63.129.16/32"), // Azure's metadata, a public address that is none
+	))
 	return func(network, address string, c syscall.RawConn) error {
 		if at, err := netip.ParseAddrPort(address); err == nil {
 			for _, prefix := range allow {

@@ -125,6 +125,21 @@ func open(t *testing.T, well http.Handler, prepare func(*place)) *place {
 	return p
 }
 
+// onAddress serves on an address of the loopback network.
+func onAddress(t *testing.T, address string, h http.Handler) *httptest.Server {
+	t.Helper()
+	listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(h)
+	_ = server.Listener.Close()
+	server.Listener = listener
+	server.Start()
+	t.Cleanup(server.Close)
+	return server
+}
+
 // do asks once, for JSON, with a timeout of five seconds on the clock of the place.
 func (p *place) do(t *testing.T) (fetch.Response, error) {
 	return p.client.Do(t.Context(), fetch.Request{URL: p.url, JSON: true}, 5*time.Second)

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"memberintel/internal/postgres"
@@ -10,9 +11,16 @@ import (
 
 // Held is what the switches hold up at this moment.
 type Held struct {
-	All       bool
-	Pipelines []string
-	Tenants   []tenant.ID
+	All        bool
+	Pipelines  []string
+	Subsystems []string // by their switches' names, such as Claude
+	Tenants    []tenant.ID
+}
+
+// Holds reports whether the pipeline's work is held for all tenants, or one of the subsystems is that it needs.
+func (h Held) Holds(pipeline string, subsystems ...string) bool {
+	return h.All || slices.Contains(h.Pipelines, pipeline) ||
+		slices.ContainsFunc(subsystems, func(name string) bool { return slices.Contains(h.Subsystems, name) })
 }
 
 // WhatIsHeld lets whoever starts work leave out what would be stopped at its first Commit.
@@ -29,6 +37,8 @@ func WhatIsHeld(ctx context.Context, tx *postgres.ServiceTx) (Held, error) {
 			held.All = true
 		case kind == "pipeline":
 			held.Pipelines = append(held.Pipelines, what)
+		case kind == "subsystem":
+			held.Subsystems = append(held.Subsystems, name)
 		case kind == "tenant":
 			if id, err := tenant.Parse(what); err == nil {
 				held.Tenants = append(held.Tenants, id)

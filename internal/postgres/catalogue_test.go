@@ -14,10 +14,16 @@ import (
 var (
 	// withoutTenant are tables of the whole installation; no reader sees them.
 	withoutTenant = []string{
-		"alert_quiet", "attempt_rate", "run_slot", "schedule_pace", "site_pace", "switch", "user_login", "user_session", "webhook_quarantine",
+		"alert_quiet", "attempt_rate", "budget_alarm", "budget_cap", "llm_batch", "llm_price", "run_slot", "schedule_pace", "site_pace",
+		"spend_total", "switch", "user_login", "user_session", "webhook_quarantine",
 	}
 	// definers are the functions that run with their owner's rights.
-	definers = []string{"search_members(text,text,text,jsonb,text,bigint,integer) memberintel_search"}
+	definers = []string{
+		"budget_reap(integer) memberintel_budget", "budget_release(bigint,uuid) memberintel_budget",
+		"budget_reserve(bigint,text,text,text,boolean,bigint,bigint,bigint,bigint,bigint) memberintel_budget",
+		"budget_settle(bigint,uuid,bigint,bigint,bigint,bigint,boolean,text,text) memberintel_budget", "budget_unknown(bigint,uuid) memberintel_budget",
+		"search_members(text,text,text,jsonb,text,bigint,integer) memberintel_search",
+	}
 	// readable is what a tenant's reader may select from.
 	readable = []string{
 		"billed_subscriptions", "content_rules", "customer_brain.site_profile", "economic_event", "economic_event_candidates", "invoices", "members",
@@ -26,12 +32,17 @@ var (
 	}
 	// The cross-tenant roles: what they see, and of connection the service only these columns.
 	operated = []string{
-		"alert_incident", "alert_outbox", "audit_event", "connection", "connection_care", "run_slot", "schedule_pace", "switch", "sync_run", "tenant",
-		"tenant_data_freshness",
+		"alert_incident", "alert_outbox", "analysis", "audit_event", "budget_alarm", "budget_cap", "connection", "connection_care", "llm_batch",
+		"llm_call", "llm_price", "run_slot", "schedule_pace", "spend_tenant", "spend_total", "switch", "sync_run", "tenant", "tenant_data_freshness",
 	}
 	served = []string{
-		"alert_incident", "alert_outbox", "alert_quiet", "attempt_rate", "connect_code", "connection", "connection_care", "member_clock", "run_slot",
-		"schedule_pace", "switch", "sync_run", "tenant", "tenant_user", "user_login", "user_session", "webhook_quarantine",
+		"alert_incident", "alert_outbox", "alert_quiet", "attempt_rate", "budget_alarm", "budget_cap", "connect_code", "connection",
+		"connection_care", "fetch_snapshot", "llm_batch", "llm_call", "llm_price", "llm_question", "member_clock", "run_slot", "schedule_pace",
+		"spend_total", "switch", "sync_run", "tenant", "tenant_user", "user_login", "user_session", "webhook_quarantine",
+	}
+	// What the functions of the budget read and write; of tenant and sync_run some columns.
+	budgeted = []string{
+		"analysis", "budget_cap", "llm_call", "llm_price", "spend_tenant", "spend_total", "switch", "sync_run", "tenant",
 	}
 	routing = []string{
 		"account_confirmed", "awaited_since", "connected_at", "connection_id", "consecutive_failures", "disconnected_at", "generation",
@@ -41,10 +52,14 @@ var (
 	// openPolicies show all tenants' rows: (policy, role) -> tables.
 	openPolicies = map[string][]string{
 		"service memberintel_service": {
-			"alert_incident", "alert_outbox", "connect_code", "connection", "connection_care", "member_clock", "sync_run", "tenant", "tenant_user",
+			"alert_incident", "alert_outbox", "connect_code", "connection", "connection_care", "fetch_snapshot", "llm_call", "llm_question",
+			"member_clock", "sync_run", "tenant", "tenant_user",
 		},
-		"operator memberintel_operator": {"alert_incident", "alert_outbox", "audit_event", "connection", "connection_care", "sync_run", "tenant"},
-		"search memberintel_search":     {"members"},
+		"operator memberintel_operator": {
+			"alert_incident", "alert_outbox", "analysis", "audit_event", "connection", "connection_care", "llm_call", "spend_tenant", "sync_run", "tenant",
+		},
+		"budget memberintel_budget": {"analysis", "llm_call", "spend_tenant", "sync_run", "tenant"},
+		"search memberintel_search": {"members"},
 	}
 )
 
@@ -147,6 +162,7 @@ func TestRolesMayWhatTheReviewSays(t *testing.T) {
 	}
 	if owners := texts(t, super, `SELECT DISTINCT o.role::regrole::text FROM (
 		SELECT relowner AS role FROM pg_class UNION SELECT proowner FROM pg_proc WHERE oid <> 'search_members'::regproc
+		 AND proname NOT IN ('budget_reserve', 'budget_settle', 'budget_release', 'budget_unknown', 'budget_reap')
 		UNION SELECT nspowner FROM pg_namespace UNION SELECT typowner FROM pg_type UNION SELECT datdba FROM pg_database WHERE datname = current_database()) o
 		WHERE o.role::regrole::text ~ '^memberintel_' AND o.role::regrole::text <> 'memberintel_owner'`); len(owners) > 0 {
 		t.Errorf("own something: %q", owners)
@@ -171,7 +187,7 @@ func TestRolesMayWhatTheReviewSays(t *testing.T) {
 		AND c.relnamespace IN ('public'::regnamespace, 'customer_brain'::regnamespace)`
 	for role, want := range map[string][]string{
 		w.reader: readable, "memberintel_operator": operated, "memberintel_service": served,
-		"memberintel_search": {"members", "tenant_reader"}, "memberintel_budget": {},
+		"memberintel_search": {"members", "tenant_reader"}, "memberintel_budget": budgeted,
 	} {
 		got := texts(t, super, `SELECT c.oid::regclass::text `+relations+` AND c.relkind <> 'S' AND has_any_column_privilege($1, c.oid, 'SELECT') ORDER BY 1`, role)
 		if diff := cmp.Diff(want, append([]string{}, got...)); diff != "" {
@@ -183,11 +199,13 @@ func TestRolesMayWhatTheReviewSays(t *testing.T) {
 			AND c.relkind <> 'S' AND CASE WHEN p IN ('INSERT', 'UPDATE', 'REFERENCES') THEN has_any_column_privilege($1, c.oid, p) ELSE has_table_privilege($1, c.oid, p) END ORDER BY 1`, role), ", ")
 	}
 	for role, want := range map[string]string{
-		w.reader: "", "memberintel_search": "", "memberintel_budget": "",
+		w.reader: "", "memberintel_search": "",
+		"memberintel_budget": "analysis INSERT, analysis UPDATE, llm_call INSERT, llm_call UPDATE, spend_tenant INSERT, spend_tenant UPDATE, " +
+			"spend_total INSERT, spend_total UPDATE",
 		"memberintel_operator": "audit_event INSERT, switch DELETE, switch INSERT, switch UPDATE",
 		"memberintel_service": "alert_incident DELETE, alert_outbox UPDATE, alert_quiet DELETE, alert_quiet INSERT, alert_quiet UPDATE, " +
-			"attempt_rate DELETE, attempt_rate INSERT, attempt_rate UPDATE, connect_code DELETE, connect_code UPDATE, " +
-			"connection UPDATE, connection_care UPDATE, run_slot INSERT, run_slot UPDATE, schedule_pace UPDATE, sync_run INSERT, sync_run UPDATE, " +
+			"attempt_rate DELETE, attempt_rate INSERT, attempt_rate UPDATE, budget_alarm INSERT, connect_code DELETE, connect_code UPDATE, " +
+			"connection UPDATE, connection_care UPDATE, llm_batch INSERT, llm_batch UPDATE, llm_question UPDATE, run_slot INSERT, run_slot UPDATE, schedule_pace UPDATE, sync_run INSERT, sync_run UPDATE, " +
 			"tenant INSERT, user_login INSERT, user_login UPDATE, user_session DELETE, user_session INSERT, user_session UPDATE, " +
 			"webhook_quarantine DELETE, webhook_quarantine INSERT",
 	} {
@@ -196,7 +214,9 @@ func TestRolesMayWhatTheReviewSays(t *testing.T) {
 		}
 	}
 	if app := writes("memberintel_app"); strings.Contains(app, "TRUNCATE") || strings.Contains(app, "TRIGGER") || strings.Contains(app, "REFERENCES") ||
-		strings.Contains(app, "switch") || strings.Contains(app, "members DELETE") || strings.Contains(app, "audit_event UPDATE") {
+		strings.Contains(app, "switch") || strings.Contains(app, "members DELETE") || strings.Contains(app, "audit_event UPDATE") ||
+		strings.Contains(app, "spend_") || strings.Contains(app, "budget_") || strings.Contains(app, "analysis") || strings.Contains(app, "llm_call") ||
+		strings.Contains(app, "llm_price") || strings.Contains(app, "site_profile UPDATE") || strings.Contains(app, "site_profile DELETE") {
 		t.Errorf("the program may %s", app)
 	}
 	for table, want := range map[string][]string{"connection": routing, "connection_care": breaker} {

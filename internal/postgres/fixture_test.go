@@ -151,6 +151,22 @@ func (w *world) fill(id tenant.ID, marker string) {
 	exec(`INSERT INTO alert_incident (tenant_id, connection_id, pipeline_type, reason, sentence, since, mail_after) VALUES ($1, `+c+`, 'stripe', 'failing', $2, now(), now())`, id, marker)
 	exec(`INSERT INTO alert_outbox (tenant_id, incident_id, about, recipient, subject, text)
 		VALUES ($1, (SELECT incident_id FROM alert_incident WHERE tenant_id = $1), 'outage', $2, $2, $2)`, id, marker)
+	w.fillWebsite(exec, id, marker)
+}
+
+// fillWebsite gives a tenant one row in each of the tables about its website.
+func (w *world) fillWebsite(exec func(sql string, args ...any), id tenant.ID, marker string) {
+	const of = `SELECT tenant_id, connection_id, run_id FROM sync_run WHERE tenant_id = $1`
+	exec(`INSERT INTO spend_tenant (tenant_id, starts_on, cap) VALUES ($1, '2026-11-01', 1)`, id)
+	exec(`INSERT INTO analysis (tenant_id, purpose, period, nth, run_id) SELECT tenant_id, 'first', $2::text, 1, run_id FROM (`+of+`) r`, id, marker)
+	exec(`INSERT INTO llm_call (tenant_id, analysis_id, stage, attempt, run_id, model, price_id, batch, day, month, reserved, expires_at, request_id)
+		SELECT a.tenant_id, analysis_id, 'profile', 1, run_id, model, price_id, true, '2026-11-22', '2026-11-01', 1, now(), $2
+		  FROM analysis a, llm_price WHERE tenant_id = $1 LIMIT 1`, id, marker)
+	exec(`INSERT INTO llm_question (tenant_id, call_id, custom_id, params) SELECT tenant_id, call_id, $2, '{}' FROM llm_call WHERE tenant_id = $1`, id, marker)
+	exec(`INSERT INTO fetch_snapshot (tenant_id, connection_id, run_id, fetched_at, state, detail) SELECT tenant_id, connection_id, run_id, now(), 'up', $2 FROM (`+of+`) r`, id, marker)
+	exec(`INSERT INTO page_snapshot (tenant_id, snapshot_id, position, url, status, bytes) SELECT tenant_id, snapshot_id, 0, $2, 200, 1 FROM fetch_snapshot WHERE tenant_id = $1`, id, marker)
+	exec(`INSERT INTO site_text (tenant_id, text_hash, content, bytes) VALUES ($1, sha256($2::text::bytea), $2::text::bytea, 1)`, id, marker)
+	exec(`INSERT INTO site_status (tenant_id, connection_id, state, detail) SELECT tenant_id, connection_id, 'up', $2 FROM (`+of+`) r`, id, marker)
 }
 
 // writable lists the columns of a table that an INSERT may name.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"memberintel/internal/guard"
 	"memberintel/internal/postgres"
 	"memberintel/internal/syncrun"
 )
@@ -14,10 +15,11 @@ type Swept struct {
 	Resumed     int // a worker had died on them, and another goes on
 	Ended       int // a worker had died on them, and nobody goes on
 	Redelivered int // they had waited for too long
+	Reaped      int // calls to Claude whose worker had died, and whose money is charged
 }
 
-// Sweep goes on with what was left behind: runs whose worker died, and runs that wait although their time came long
-// ago. Several at once are safe.
+// Sweep goes on with what was left behind: runs whose worker died, runs that wait although their time came long ago, and
+// paid calls that nobody closed. Several at once are safe.
 func (s *Scheduler) Sweep(ctx context.Context) (Swept, error) {
 	var swept Swept
 	var worn []syncrun.Dead
@@ -53,11 +55,16 @@ func (s *Scheduler) Sweep(ctx context.Context) (Swept, error) {
 	for _, d := range worn {
 		err = errors.Join(err, s.Ledger.GiveUp(ctx, d))
 	}
+	reapErr := s.DB.ServiceTx(ctx, func(tx *postgres.ServiceTx) (err error) {
+		swept.Reaped, err = guard.Reap(ctx, tx, atOnce)
+		return err
+	})
+	err = errors.Join(err, reapErr)
 	if err != nil {
 		return Swept{}, fmt.Errorf("schedule: sweep: %w", err)
 	}
 	if swept != (Swept{}) {
-		s.Log.InfoContext(ctx, "swept", "resumed", swept.Resumed, "ended", swept.Ended, "redelivered", swept.Redelivered)
+		s.Log.InfoContext(ctx, "swept", "resumed", swept.Resumed, "ended", swept.Ended, "redelivered", swept.Redelivered, "reaped", swept.Reaped)
 	}
 	return swept, nil
 }

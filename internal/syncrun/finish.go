@@ -41,6 +41,8 @@ type Report struct {
 	ErrorMessage     *string    `json:"error_message"`
 	Events           int64      `json:"-"`
 	Next             []Delivery `json:"-" db:"-"` // the run that was queued to follow this one, if any
+	// Detail is what the pipeline tells in place of this report, which it then holds; nil for nothing more.
+	Detail any `json:"-" db:"-"`
 }
 
 // Finish closes the run with what came of it, brings the connection's health up to date, queues what its ticket says

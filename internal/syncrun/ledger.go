@@ -14,6 +14,7 @@ import (
 
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
+	"memberintel/internal/guard"
 	"memberintel/internal/postgres"
 	"memberintel/internal/telemetry"
 	"memberintel/internal/tenant"
@@ -57,6 +58,7 @@ type Ledger struct {
 	Log         *slog.Logger
 	MaxRuns     int           // at once, over all processes on the database; 0 means DefaultMaxRuns
 	TTL         time.Duration // of leases and slots; 0 means LeaseTTL
+	Caps        guard.Caps    // of what Claude may cost; what is 0 has the database's cap alone
 }
 
 func (l *Ledger) ttl() time.Duration {

@@ -36,6 +36,7 @@ type Metrics struct {
 	incidents      *prometheus.CounterVec
 	mails          *prometheus.CounterVec
 	schedule       schedule
+	budget         budget
 }
 
 // New returns metrics with a registry of their own, which tells of the process and the runtime as well.
@@ -63,11 +64,13 @@ func New() *Metrics {
 		incidents:      counter("incidents_opened_total", "Outages of connections that were found.", "pipeline", "reason"),
 		mails:          counter("mails_total", "Attempts to send a mail, by what became of it.", "status"),
 		schedule:       newSchedule(),
+		budget:         newBudget(),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.webhooks, m.batchEvents, m.batchSeconds, m.webhookSeconds, m.events, m.records, m.requests, m.requestSeconds,
 		m.runs, m.runSeconds, m.refetchQueued, m.refetchDone, m.quarantined, m.drift, m.rateLimited, m.incidents, m.mails)
 	m.registry.MustRegister(m.schedule.collectors()...)
+	m.registry.MustRegister(m.budget.collectors()...)
 	return m
 }
 

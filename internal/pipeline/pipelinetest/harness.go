@@ -46,7 +46,10 @@ func (c *Crasher) arm(ctx context.Context, step int64, switchName string) error 
 }
 
 // harness looks into a test's database as its owner, and plays crashes and switches there.
-type harness struct{ *Crasher }
+type harness struct {
+	*Crasher
+	own []Table
+}
 
 // canonical are the tables that pipelines fill.
 func canonical() []string {
@@ -91,7 +94,7 @@ END $$`
 
 func newHarness(t *testing.T, db *postgres.DB) *harness {
 	t.Helper()
-	return &harness{NewCrasher(t, db)}
+	return &harness{Crasher: NewCrasher(t, db)}
 }
 
 func (h *harness) exec(t *testing.T, sql string, args ...any) {
@@ -152,13 +155,21 @@ func (h *harness) rows(t *testing.T, id tenant.ID) (rows []string) {
 			first_seen_at,last_verified_at,synced_at,last_event_id,deleted_at,valid_from,valid_to,history_id}'::text[])::text,
 			coalesce(nullif(r.source_account_id, ''), 'no account'), 'the account')`, id)...)
 	}
+	for _, table := range h.own {
+		differ := "{" + strings.Join(append([]string{"tenant_id"}, table.Differ...), ",") + "}"
+		rows = append(rows, h.list(t, table.Name, `(to_jsonb(r) - '`+differ+`'::text[])::text`, id)...)
+	}
 	return rows
 }
 
 // everything is all that the tenant has, to the last column.
 func (h *harness) everything(t *testing.T, id tenant.ID) (rows []string) {
 	t.Helper()
-	for _, table := range append(canonical(), "connection", "sync_run", "sync_cursor", "quarantine") {
+	tables := append(canonical(), "connection", "sync_run", "sync_cursor", "quarantine")
+	for _, table := range h.own {
+		tables = append(tables, table.Name)
+	}
+	for _, table := range tables {
 		rows = append(rows, h.list(t, table, `to_jsonb(r)::text`, id)...)
 	}
 	return rows

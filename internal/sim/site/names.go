@@ -15,17 +15,20 @@ import (
 // concurrent use.
 type Names struct {
 	mu        sync.Mutex
-	addresses map[string][]netip.Addr
+	addresses map[string][][]netip.Addr // the answers to come, the last of which stays
 }
 
 // NewNames makes a name server that knows nothing.
-func NewNames() *Names { return &Names{addresses: map[string][]netip.Addr{}} }
+func NewNames() *Names { return &Names{addresses: map[string][][]netip.Addr{}} }
 
-// Set makes the name lead to IPv4 addresses.
-func (n *Names) Set(name string, addresses ...netip.Addr) {
+// Set makes the name lead to the addresses.
+func (n *Names) Set(name string, addresses ...netip.Addr) { n.Rebind(name, addresses) }
+
+// Rebind makes the name lead somewhere else each time that it is asked for, and at last to the last of the places.
+func (n *Names) Rebind(name string, places ...[]netip.Addr) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.addresses[name] = addresses
+	n.addresses[name] = places
 }
 
 // Forget makes the name one that does not exist.
@@ -66,6 +69,7 @@ func (n *Names) serve(conn net.Conn) {
 const (
 	headerSize = 12
 	typeA      = 1
+	typeAAAA   = 28
 	classIN    = 1
 )
 
@@ -73,12 +77,7 @@ const (
 func (n *Names) reply(query []byte) []byte {
 	name, end := question(query)
 	kind := binary.BigEndian.Uint16(query[end:])
-	n.mu.Lock()
-	addresses, known := n.addresses[name]
-	n.mu.Unlock()
-	if kind != typeA {
-		addresses = nil
-	}
+	addresses, known := n.answer(name, kind)
 	flags := uint16(0x8180) // an answer, recursion asked for and there
 	if !known {
 		flags |= 3 // no such name
@@ -91,12 +90,32 @@ func (n *Names) reply(query []byte) []byte {
 	reply = append(reply, query[headerSize:end+4]...)
 	for _, address := range addresses {
 		reply = append(reply, 0xc0, headerSize) // the name of the question
-		reply = binary.BigEndian.AppendUint16(reply, typeA)
+		reply = binary.BigEndian.AppendUint16(reply, kind)
 		reply = binary.BigEndian.AppendUint16(reply, classIN)
-		reply = append(reply, 0, 0, 0, 0, 0, 4) // good for no time, four bytes
+		reply = append(reply, 0, 0, 0, 0, 0, byte(address.BitLen()/8)) // good for no time
 		reply = append(reply, address.AsSlice()...)
 	}
 	return reply
+}
+
+// answer returns the name's addresses of one kind. A client asks for both kinds at once: the question for the
+// older one counts as a time.
+func (n *Names) answer(name string, kind uint16) (addresses []netip.Addr, known bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	places, known := n.addresses[name]
+	if !known {
+		return nil, false
+	}
+	for _, address := range places[0] {
+		if address.Is4() && kind == typeA || !address.Is4() && kind == typeAAAA {
+			addresses = append(addresses, address)
+		}
+	}
+	if kind == typeA && len(places) > 1 {
+		n.addresses[name] = places[1:]
+	}
+	return addresses, true
 }
 
 // question reads the name that is asked for, and where it ends.

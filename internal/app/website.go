@@ -1,0 +1,118 @@
+package app
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"memberintel/internal/care"
+	"memberintel/internal/connection"
+	"memberintel/internal/fetch"
+	"memberintel/internal/identity"
+	"memberintel/internal/pipeline/website"
+	"memberintel/internal/syncrun"
+)
+
+// courierEvery is how often the worker looks after the batches that travel to Claude.
+const courierEvery = 30 * time.Second
+
+// newWebsite makes the pipeline that describes websites. Sites are spared as any stranger's are: the crawler pauses between
+// two pages.
+func (p *program) newWebsite(h *house, through *fetch.Client) *website.Pipeline {
+	return website.New(website.Config{
+		Key: p.secrets.AnthropicKey, URL: p.AnthropicURL,
+		Models: website.Models{First: p.ModelFirst, Weekly: p.ModelWeekly, OnDemand: p.ModelOnDemand},
+	}, h.ledger, through, care.New(h.db, care.Config{}), fetch.NewCrawler(fetch.CrawlerConfig{About: p.PublicURL, Pause: p.rhythm.pause}))
+}
+
+// courier carries questions and answers between the queue and Claude, and asks for a sync where an answer has come.
+func (h *house) courier() website.Courier {
+	return website.Courier{Pipeline: h.website, Every: courierEvery, Arrived: h.knocked}
+}
+
+// syncWebsite is the pipeline's sync with what it tells beside the run.
+func (h *house) syncWebsite(ctx context.Context, c connection.Connection, mode syncrun.Mode, watch func(*syncrun.Run)) (syncrun.Report, error) {
+	report, err := h.website.Sync(ctx, c, mode, watch)
+	told := report.Report
+	if report.PipelineType != "" {
+		told.Detail = report
+	}
+	return told, err
+}
+
+type connectWebsiteCommand struct {
+	Tenant string `required:"" placeholder:"T" help:"The tenant's id or name."`
+	URL    string `name:"url" required:"" placeholder:"URL" help:"The site's address."`
+}
+
+// Help says what is read and what it costs, with an example.
+func (*connectWebsiteCommand) Help() string {
+	return "Once a week the homepage and at most five more pages are read, as robots.txt allows. Only when they changed, Claude describes the site " +
+		"anew; serve and sync need ANTHROPIC_API_KEY for that.\n\n" +
+		example("memberintel connect website --tenant oak-hill --url https://oak-hill.example")
+}
+
+// Run looks whether the site is a public one, and keeps its address.
+func (c *connectWebsiteCommand) Run(ctx context.Context, p *program) error {
+	return p.with(ctx, func(h *house) error {
+		t, err := identity.Find(ctx, h.db, c.Tenant)
+		if err != nil {
+			return err
+		}
+		p.about = connection.Website
+		found, warnings, err := h.website.Connect(ctx, website.ConnectRequest{Tenant: t.ID, Actor: actor, URL: c.URL})
+		if err != nil {
+			return err
+		}
+		if found.State == connection.Pending {
+			if err := h.request(ctx, found.ID, syncrun.Connecting); err != nil {
+				return err
+			}
+		}
+		view := connectView{ConnectionID: found.ID, TenantID: found.TenantID, Pipeline: found.Pipeline, State: found.State, Warnings: warnings}
+		p.answer(view, func(w io.Writer) {
+			writef(w, "Connected the website %s to %s, as %s.\n", found.SourceAccountID, t.Name, view.State)
+			for _, warning := range view.Warnings {
+				writef(w, "Note: %s\n", warning)
+			}
+			if view.State == connection.Pending {
+				writef(w, "A running `memberintel serve` reads it now; to read it here: memberintel sync --tenant %s --pipeline website\n", t.Name)
+			}
+		})
+		return nil
+	})
+}
+
+// writeProfile tells what a site is, and what changed, to people.
+func writeProfile(w io.Writer, r website.Report) {
+	switch {
+	case r.Cached:
+		writef(w, "No other analysis on demand before %s; this is the profile that is there.\n", moment(r.NextAllowedAt))
+	case r.Unchanged:
+		writef(w, "The site shows what it showed, so nobody was asked.\n")
+	case r.Waiting:
+		writef(w, "The site changed; its description comes with a batch.\n")
+	}
+	p := r.Profile
+	if p == nil {
+		return
+	}
+	writef(w, "\nProfile, version %d of %s:\n", p.Version, moment(&p.CreatedAt))
+	for _, line := range []struct {
+		name string
+		text *string
+	}{{"Niche", p.Niche}, {"Audience", p.Audience}, {"Positioning", p.Positioning}} {
+		if line.text != nil {
+			writef(w, "  %s\t%s\n", line.name, printable(*line.text))
+		}
+	}
+	for _, pattern := range p.PricingPatterns {
+		writef(w, "  Charges\t%s: %s\n", pattern.Kind, printable(pattern.Text))
+	}
+	for _, pattern := range p.ContentPatterns {
+		writef(w, "  Gives\t%s: %s\n", pattern.Kind, printable(pattern.Text))
+	}
+	for _, change := range p.Changes {
+		writef(w, "  %s\t%s: %q -> %q\n", change.Kind, change.Field, change.Before, change.After)
+	}
+}

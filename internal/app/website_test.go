@@ -1,0 +1,105 @@
+package app
+
+import (
+	"bytes"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"memberintel/internal/sim/claude"
+	sites "memberintel/internal/sim/website"
+)
+
+const claudeKey = "sk-ant-api03-deskdesk"
+
+// withSites lets the desk know a club's public website and a Claude that describes it.
+func (d *desk) withSites() (*sites.World, *claude.Sim, string) {
+	d.t.Helper()
+	world, api := sites.New(), claude.New(claude.Config{Key: claudeKey, Answer: claude.Reader})
+	site := httptest.NewServer(sites.Alone(world, sites.Lakeside))
+	d.t.Cleanup(site.Close)
+	described := httptest.NewServer(api)
+	d.t.Cleanup(described.Close)
+	d.hidden = append(d.hidden, claudeKey)
+	d.env = append(d.env, "MEMBERINTEL_ALLOW_ADDRESSES=127.0.0.0/8", "ANTHROPIC_API_KEY="+claudeKey, "ANTHROPIC_BASE_URL="+described.URL)
+	return world, api, site.URL
+}
+
+// hurried runs a command with --json whose crawler does not pause.
+func (d *desk) hurried(want int, args ...string) object {
+	d.t.Helper()
+	args = append(args, "--json")
+	var out, log bytes.Buffer
+	p := &program{
+		Process: Process{Args: args, Env: d.env, Stdout: &out, Stderr: &log}, env: environment(d.env), json: true,
+		pipelines: ownPipelines(), rhythm: rhythm{pause: time.Millisecond},
+	}
+	code := p.run(d.t.Context())
+	if strings.Contains(out.String()+log.String(), claudeKey) {
+		d.t.Errorf("%v prints the key: %s%s", args, out.String(), log.String())
+	}
+	return d.decode(want, args)(code, out.String(), log.String())
+}
+
+func TestFromAWebsiteToItsProfile(t *testing.T) {
+	d := newDesk(t)
+	world, api, address := d.withSites()
+	sync := []string{"sync", "--tenant", "club", "--pipeline", "website"}
+	d.json(exitDone, "tenant", "create", "--name", "club")
+	d.must(d.json(exitDone, "connect", "website", "--tenant", "club", "--url", address), map[string]any{"pipeline": "website", "state": "pending"})
+	d.must(d.json(exitError, "verify", "--tenant", "club", "--pipeline", "website"), map[string]any{"kind": "conflict"})
+
+	d.must(d.hurried(exitDone, sync...), map[string]any{
+		"pipeline_type": "website", "mode": "full", "status": "succeeded", "cached": false, "next_allowed_at": nil, "calls": 1, "profile.version": 1,
+	})
+	d.must(d.hurried(exitDone, sync...), map[string]any{"status": "succeeded", "unchanged": true, "calls": 0, "profile.version": 1})
+	for i, week := range []int{3, 4} {
+		world.SetWeek(week)
+		d.must(d.hurried(exitDone, sync...), map[string]any{"status": "succeeded", "unchanged": false, "calls": 1, "profile.version": i + 2})
+	}
+	world.SetWeek(1)
+	third := d.hurried(exitDone, sync...)
+	d.must(third, map[string]any{"status": "succeeded", "cached": true, "calls": 0, "profile.version": 3})
+	if third.at("next_allowed_at") == nil || len(api.Bills()) != 3 {
+		t.Errorf("the third of a day: %s, %d bills", third, len(api.Bills()))
+	}
+	code, stdout, _ := d.run(nil, sync...)
+	if code != exitDone || !strings.Contains(stdout, "Profile, version 3") || !strings.Contains(stdout, "Niche") || !strings.Contains(stdout, "prices") {
+		t.Errorf("told to people, exit %d:\n%s", code, stdout)
+	}
+	if n := d.count(`SELECT count(*) FROM customer_brain.site_profile WHERE niche IS NOT NULL AND jsonb_array_length(evidence) > 3`); n != 3 {
+		t.Errorf("%d versions with evidence, want 3", n)
+	}
+	d.must(d.json(exitDone, "verify", "--tenant", "club", "--pipeline", "website"), map[string]any{"status": "succeeded", "different": []any{}})
+	d.must(d.json(exitDone, "status", "--tenant", "club"), map[string]any{
+		"tenants.0.connections.0.pipeline_type": "website", "tenants.0.connections.0.state": "connected", "tenants.0.connections.0.stale": false,
+	})
+	d.must(d.json(exitDone, "disconnect", "website", "--tenant", "club"), map[string]any{"state": "disconnected"})
+	d.must(d.json(exitError, sync...), map[string]any{"kind": "stopped"})
+}
+
+// A server describes a site when it is connected, and after its turn by a batch.
+func TestAServerDescribesSitesByTheClock(t *testing.T) {
+	d := newDesk(t)
+	world, api, address := d.withSites()
+	d.json(exitDone, "tenant", "create", "--name", "club")
+	p := d.program("serve")
+	p.rhythm.pause = time.Millisecond
+	h := d.open(p)
+	d.json(exitDone, "connect", "website", "--tenant", "club", "--url", address)
+	_, end := d.serve(p, h, roleWeb, roleWorker, roleScheduler)
+	defer end()
+	d.holds(time.Minute, "the first profile", `SELECT count(*) = 1 FROM customer_brain.site_profile`)
+	world.SetWeek(3)
+	d.exec(`UPDATE analysis SET ended_at = ended_at - interval '8 days'`)
+	d.makeDue()
+	d.holds(time.Minute, "the question for the next batch", `SELECT count(*) = 1 FROM llm_question WHERE answer IS NULL`)
+	if n := len(api.Bills()); n != 1 {
+		t.Errorf("%d answers were billed before the batch", n)
+	}
+	d.holds(time.Minute, "the run's end", `SELECT count(*) = 0 FROM sync_run WHERE status IN ('queued', 'running')`)
+	if n := d.count(`SELECT count(*) FROM sync_run WHERE status <> 'succeeded'`); n != 0 {
+		t.Errorf("%d runs did not succeed", n)
+	}
+}

@@ -1,0 +1,117 @@
+package website
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/anthropics/anthropic-sdk-go"
+	"github.com/anthropics/anthropic-sdk-go/option"
+	"github.com/anthropics/anthropic-sdk-go/packages/param"
+)
+
+// batchPatience is how long sending a batch or fetching its results may take.
+const batchPatience = 20 * time.Minute
+
+// batched is a question in a batch. The custom id is what its result is known by.
+type batched struct {
+	CustomID string
+	Params   json.RawMessage
+}
+
+// claudeBatch is a batch as the API shows it.
+type claudeBatch struct {
+	ID        string
+	Ended     bool
+	Questions int64
+	CreatedAt time.Time
+}
+
+// result is a line of a batch's results. Those that did not succeed have cost nothing.
+type result struct {
+	CustomID string
+	Answer   answer // when it succeeded
+	Outcome  string // succeeded, errored, canceled, expired
+	Detail   string // of errored: the type and what the API said
+	Raw      json.RawMessage
+}
+
+// create sends a batch. When the answer is lost, the error is not Free, and the batch may be there all the same.
+func (c *claudeClient) create(ctx context.Context, questions []batched) (claudeBatch, error) {
+	var p anthropic.MessageBatchNewParams
+	for _, q := range questions {
+		p.Requests = append(p.Requests, anthropic.MessageBatchNewParamsRequest{
+			CustomID: q.CustomID, Params: param.Override[anthropic.MessageBatchNewParamsRequestParams](q.Params),
+		})
+	}
+	sent, ctx := watchSending(ctx)
+	b, err := c.api.Messages.Batches.New(ctx, p, option.WithRequestTimeout(batchPatience))
+	if err != nil {
+		return claudeBatch{}, c.failed(err, sent.Load())
+	}
+	if b.ID == "" {
+		return claudeBatch{}, c.failed(errors.New("the answer has no id"), true)
+	}
+	return batchOf(*b), nil
+}
+
+// since lists the batches that were created at that time or later, the newest first.
+func (c *claudeClient) since(ctx context.Context, at time.Time) (found []claudeBatch, err error) {
+	pages := c.api.Messages.Batches.ListAutoPaging(ctx, anthropic.MessageBatchListParams{Limit: param.NewOpt[int64](100)})
+	for pages.Next() {
+		b := batchOf(pages.Current())
+		if b.CreatedAt.Before(at) {
+			return found, nil
+		}
+		found = append(found, b)
+	}
+	if pages.Err() != nil {
+		return nil, c.failed(pages.Err(), true)
+	}
+	return found, nil
+}
+
+// batch looks one up.
+func (c *claudeClient) batch(ctx context.Context, id string) (claudeBatch, error) {
+	b, err := c.api.Messages.Batches.Get(ctx, id, anthropic.MessageBatchGetParams{})
+	if err != nil {
+		return claudeBatch{}, c.failed(err, true)
+	}
+	return batchOf(*b), nil
+}
+
+// results hands each result of a batch that has ended to fn, in any order and perhaps twice, until fn gives an error.
+func (c *claudeClient) results(ctx context.Context, id string, fn func(result) error) error {
+	stream := c.api.Messages.Batches.ResultsStreaming(ctx, id, anthropic.MessageBatchResultsParams{}, option.WithRequestTimeout(batchPatience))
+	defer func() { _ = stream.Close() }()
+	for stream.Next() {
+		if err := fn(resultOf(stream.Current())); err != nil {
+			return err
+		}
+	}
+	if stream.Err() != nil {
+		return c.failed(stream.Err(), true)
+	}
+	return nil
+}
+
+func resultOf(line anthropic.MessageBatchIndividualResponse) result {
+	r := result{CustomID: line.CustomID, Outcome: line.Result.Type, Raw: json.RawMessage(line.RawJSON())}
+	switch of := line.Result.AsAny().(type) {
+	case anthropic.MessageBatchSucceededResult:
+		r.Answer = answerOf(of.Message)
+		r.Answer.RequestID = of.Message.ID // a result has no request of its own
+	case anthropic.MessageBatchErroredResult:
+		r.Detail = of.Error.Error.Type + ": " + of.Error.Error.Message
+	}
+	return r
+}
+
+func batchOf(b anthropic.MessageBatch) claudeBatch {
+	n := b.RequestCounts
+	return claudeBatch{
+		ID: b.ID, Ended: b.ProcessingStatus == anthropic.MessageBatchProcessingStatusEnded, CreatedAt: b.CreatedAt,
+		Questions: n.Processing + n.Succeeded + n.Errored + n.Canceled + n.Expired,
+	}
+}

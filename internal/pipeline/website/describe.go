@@ -1,0 +1,293 @@
+package website
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"memberintel/internal/fault"
+	"memberintel/internal/guard"
+	"memberintel/internal/postgres"
+	"memberintel/internal/syncrun"
+	"memberintel/internal/warehouse"
+)
+
+// stage names the one call of an analysis in the ledger of calls.
+const stage = "describe"
+
+// pending is the cursor that remembers what a question in a batch is about.
+const pending = "pending"
+
+// inquiry is a question with what its answer is to be read against.
+type inquiry struct {
+	Call     int64 `json:"call"`
+	Snapshot int64 `json:"snapshot"`
+	Fresh    bool  `json:"fresh"`
+}
+
+// ask asks Claude about a reading: at once, or by the clock with the next batch. The problem is why no profile came of it
+// although the run went through, "" where one did or none was due.
+func (s *pass) ask(ctx context.Context, k kept) (problem string, err error) {
+	for _, purpose := range s.purposes() {
+		if purpose == guard.Scheduled {
+			err = s.post(ctx, k)
+		} else {
+			problem, err = s.converse(ctx, k, purpose)
+		}
+		var refused *guard.Refusal
+		if !errors.As(err, &refused) {
+			return problem, err
+		}
+		if purpose == guard.First && refused.Spared() {
+			continue // the first of another site: it counts as any other
+		}
+		return "", s.refused(ctx, refused, err)
+	}
+	return problem, err
+}
+
+// purposes are why this run may ask, the first that is open counts.
+func (s *pass) purposes() []guard.Purpose {
+	after := guard.Scheduled
+	if s.cause == syncrun.Button {
+		after = guard.OnDemand
+	}
+	if s.before.Profile == nil {
+		return []guard.Purpose{guard.First, after}
+	}
+	return []guard.Purpose{after}
+}
+
+// refused says what a refusal means. What the tenant has had is no failure: the profile that is there will do.
+func (s *pass) refused(ctx context.Context, r *guard.Refusal, err error) error {
+	switch {
+	case r.Reason == guard.Open: // a batch is on its way
+		s.report.Waiting = true
+		return nil
+	case r.Spared() && s.before.Profile != nil:
+		s.report.Cached, s.report.NextAllowedAt = true, r.FreesAt
+		return nil
+	}
+	var f *fault.Error
+	if r.FreesAt != nil && errors.As(err, &f) {
+		if now, failed := s.p.now(ctx, s.c.TenantID); failed == nil {
+			f.RetryAfter = max(time.Minute, r.FreesAt.Sub(now))
+		}
+	}
+	return err
+}
+
+// question makes the question about a reading. It asks for a fresh profile where there is none or the quarter is over.
+func (s *pass) question(k kept, model string, at time.Time) (q question, fresh bool, err error) {
+	var previous *draft
+	fresh = s.before.Profile == nil || at.Sub(s.before.FreshAt) >= freshEvery
+	if !fresh {
+		d := s.before.Profile.draft()
+		previous = &d
+	}
+	q, err = questionAbout(s.home.Hostname(), k.Text, previous, model)
+	return q, fresh, err
+}
+
+// post puts the question into the next batch, with its money, all at once.
+func (s *pass) post(ctx context.Context, k kept) error {
+	at, err := s.p.now(ctx, s.c.TenantID)
+	if err != nil {
+		return err
+	}
+	q, fresh, err := s.question(k, s.p.Config.Models.Weekly, at)
+	if err != nil {
+		return err
+	}
+	input, output := q.most()
+	err = s.run.Commit(ctx, syncrun.Work{
+		Checkpoints: []syncrun.Checkpoint{{Stream: streamProfile, Done: true}},
+		Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
+			reserved, err := guard.Reserve(ctx, tx, guard.Ask{
+				RunID: s.run.ID, Purpose: guard.Scheduled, Stage: stage, Model: q.Model, Batch: true, InputTokens: input, OutputTokens: output, Caps: s.p.Ledger.Caps,
+			})
+			if err != nil {
+				return err
+			}
+			if err := s.p.carrier.put(ctx, tx, reserved, q); err != nil {
+				return err
+			}
+			return s.p.Ledger.SetCursor(ctx, tx, s.c.ID, pending, inquiry{reserved.CallID, k.Snapshot, fresh})
+		},
+	})
+	s.report.Waiting = err == nil
+	return err
+}
+
+// converse asks and waits. An answer of no use is asked for once more; a refusal is not.
+func (s *pass) converse(ctx context.Context, k kept, purpose guard.Purpose) (problem string, err error) {
+	at, err := s.p.now(ctx, s.c.TenantID)
+	if err != nil {
+		return "", err
+	}
+	model := s.p.Config.Models.OnDemand
+	if purpose == guard.First {
+		model = s.p.Config.Models.First
+	}
+	q, fresh, err := s.question(k, model, at)
+	if err != nil {
+		return "", err
+	}
+	for {
+		reserved, a, err := s.call(ctx, q, purpose)
+		if err != nil {
+			return "", err
+		}
+		profile, problem := s.believe(a, k, fresh)
+		if problem == "" {
+			return "", s.publish(ctx, k, profile, reserved, a)
+		}
+		last := a.refused() || !a.readable() || reserved.Attempt > 1
+		if _, err := s.p.Ledger.Settle(ctx, reserved, a.answered(last)); err != nil || last {
+			return problem, err
+		}
+	}
+}
+
+// call pays for one question and asks it. What came is settled before anybody looks at it.
+func (s *pass) call(ctx context.Context, q question, purpose guard.Purpose) (guard.Reservation, answer, error) {
+	input, output := q.most()
+	reserved, err := s.run.Reserve(ctx, guard.Ask{Purpose: purpose, Stage: stage, Model: q.Model, InputTokens: input, OutputTokens: output})
+	if err != nil {
+		return reserved, answer{}, err
+	}
+	a, err := s.p.claude.ask(ctx, q)
+	var failed *callError
+	switch {
+	case errors.As(err, &failed):
+		end := s.p.Ledger.Unknown
+		if failed.Free {
+			end = s.p.Ledger.Release
+		}
+		return reserved, a, errors.Join(failed.fault(), end(ctx, reserved))
+	case err != nil:
+		return reserved, a, errors.Join(err, s.p.Ledger.Release(ctx, reserved)) // it was never sent
+	}
+	s.report.Calls++
+	_, err = s.p.Ledger.Settle(ctx, reserved, a.answered(false))
+	return reserved, a, err
+}
+
+// readable reports whether Claude ended by itself, so that another try may be of use.
+func (a answer) readable() bool { return a.Stop != "max_tokens" }
+
+// believe makes a version of an answer, or says why it cannot be one. The profile stays as it was then.
+func (s *pass) believe(a answer, k kept, fresh bool) (Profile, string) {
+	const stays = " The profile stays as it was."
+	switch {
+	case a.refused():
+		return Profile{}, "Claude would not describe this site." + stays
+	case !a.whole():
+		return Profile{}, "Claude's description was cut off." + stays
+	}
+	var previous *draft
+	if s.before.Profile != nil {
+		d := s.before.Profile.draft()
+		previous = &d
+	}
+	d, err := decode(a.Text)
+	if err != nil {
+		return Profile{}, "Claude's description could not be read." + stays
+	}
+	d, ratio := ground(d, k.Text, previous)
+	if ratio < leastGrounded || d.nothing() {
+		return Profile{}, fmt.Sprintf("Claude's description is not borne out by the site's words (%.0f %% of it).%s", 100*ratio, stays)
+	}
+	p := d.profile()
+	p.Model, p.PromptVersion, p.Grounded, p.Fresh = a.Model, promptVersion(), ratio, fresh
+	if s.before.Profile != nil {
+		p.Changes = diff(*s.before.Profile, p, s.before.Shown, k.Shown)
+	}
+	return p, ""
+}
+
+// publish writes a version, and with it that its analysis has ended.
+func (s *pass) publish(ctx context.Context, k kept, p Profile, reserved guard.Reservation, a answer) error {
+	err := s.run.Commit(ctx, syncrun.Work{
+		Checkpoints: []syncrun.Checkpoint{{Stream: streamProfile, Done: true, Records: 1}},
+		Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
+			_, err := write(ctx, tx, s.c.ID, s.run.ID, k, reserved.CallID, p)
+			if err == nil {
+				_, err = guard.Settle(ctx, tx, reserved, a.answered(true))
+			}
+			return err
+		},
+	})
+	s.described = s.described || err == nil
+	return err
+}
+
+// taken is what became of an answer that came by a batch.
+type taken struct {
+	problem string // why no profile came of it, "" where one did or was not wanted any more
+	again   bool   // it was no answer, and the question is to be put once more
+}
+
+// collect takes an answer that came by a batch, reads it against what it was asked about, and writes what came of it, all at
+// once: a crash leaves the answer where it was. One to a question that nobody remembers, or that a later reading has overtaken, is paid for and
+// dropped.
+func (s *pass) collect(ctx context.Context) (out taken, err error) {
+	var waits bool
+	err = s.p.DB.TenantTx(ctx, s.c.TenantID, func(tx *postgres.TenantTx) error {
+		waits, err = answerWaits(ctx, tx)
+		return err
+	})
+	if err != nil || !waits {
+		return out, err
+	}
+	err = s.run.Commit(ctx, syncrun.Work{
+		Checkpoints: []syncrun.Checkpoint{{Stream: streamProfile, Done: true, Records: 1}},
+		Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
+			out, err = s.take(ctx, tx)
+			return err
+		},
+	})
+	return out, err
+}
+
+func (s *pass) take(ctx context.Context, tx *postgres.TenantTx) (out taken, err error) {
+	got, found, err := take(ctx, tx)
+	if err != nil || !found {
+		return out, err
+	}
+	var about inquiry
+	if _, err := s.p.Ledger.Cursor(ctx, tx, s.c.ID, pending, &about); err != nil {
+		return out, err
+	}
+	if s.before, err = pastOf(ctx, tx, s.c.ID); err != nil {
+		return out, err
+	}
+	if got.Result.Outcome != outcomeSucceeded {
+		s.p.Log.WarnContext(ctx, "a question in a batch was not answered", "outcome", got.Result.Outcome, "detail", got.Result.Detail)
+		if out.again = !strings.HasPrefix(got.Result.Detail, "invalid_request_error"); !out.again {
+			out.problem = "Claude did not take the question. The profile stays as it was."
+		}
+		return out, nil
+	}
+	k, readable, err := readingOf(ctx, tx, about.Snapshot)
+	if err != nil {
+		return out, err
+	}
+	ends := func() error {
+		_, err := guard.Settle(ctx, tx, got.Reserved, got.Result.Answer.answered(true))
+		return err
+	}
+	if about.Call != got.Reserved.CallID || !readable || s.before.Snapshot > about.Snapshot {
+		return out, ends()
+	}
+	profile, problem := s.believe(got.Result.Answer, k, about.Fresh)
+	if out.problem = problem; problem != "" {
+		return out, ends()
+	}
+	if _, err := write(ctx, tx, s.c.ID, s.run.ID, k, got.Reserved.CallID, profile); err != nil {
+		return out, err
+	}
+	return out, ends()
+}

@@ -1,0 +1,85 @@
+package website
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// leastGrounded is the part of its statements that must be borne out for a profile to be believed at all.
+const leastGrounded = 0.5
+
+// ground leaves of a draft what the text bears out: a statement keeps the quotes that stand in the text, one without
+// any goes, and so does a price that is not written there. Where one of the three sentences goes and the version
+// before has one that the text still bears out, that one stays. It returns which part of the statements was borne out,
+// 1 where none was made.
+func ground(d draft, text string, previous *draft) (draft, float64) {
+	site := oneLine(visible(text))
+	made, kept := 0, 0
+	holds := func(q []string) []string {
+		made++
+		q = slices.DeleteFunc(slices.Clone(q), func(quote string) bool { return !proves(quote, site) })
+		if len(q) > 0 {
+			kept++
+		}
+		return q
+	}
+	sentence := func(now claim, before func(*draft) claim) claim {
+		if now.Text != "" {
+			if now.Quotes = holds(now.Quotes); len(now.Quotes) > 0 {
+				return now
+			}
+		}
+		if previous != nil && now.Text != "" {
+			old := before(previous)
+			old.Quotes = slices.DeleteFunc(slices.Clone(old.Quotes), func(quote string) bool { return !proves(quote, site) })
+			if len(old.Quotes) > 0 {
+				return old
+			}
+		}
+		return claim{Quotes: []string{}}
+	}
+	out := draft{
+		Niche:           sentence(d.Niche, func(p *draft) claim { return p.Niche }),
+		Audience:        sentence(d.Audience, func(p *draft) claim { return p.Audience }),
+		Positioning:     sentence(d.Positioning, func(p *draft) claim { return p.Positioning }),
+		PricingPatterns: []pricing{}, ContentPatterns: []content{},
+	}
+	for _, p := range d.PricingPatterns {
+		if p.Quotes = holds(p.Quotes); len(p.Quotes) == 0 {
+			continue
+		}
+		p.Prices = slices.DeleteFunc(slices.Clone(p.Prices), func(price string) bool { return !strings.Contains(site, price) })
+		out.PricingPatterns = append(out.PricingPatterns, p)
+	}
+	for _, p := range d.ContentPatterns {
+		if p.Quotes = holds(p.Quotes); len(p.Quotes) > 0 {
+			out.ContentPatterns = append(out.ContentPatterns, p)
+		}
+	}
+	if made == 0 {
+		return out, 1
+	}
+	return out, float64(kept) / float64(made)
+}
+
+// proves reports whether a quote stands in the site's text, says something, and is not addressed to whoever describes
+// the site.
+func proves(quote, site string) bool {
+	telling := utf8.RuneCountInString(quote) >= 8 && strings.ContainsRune(quote, ' ') || strings.ContainsAny(quote, "0123456789")
+	return telling && strings.Contains(site, quote) && !commands.MatchString(quote)
+}
+
+// commands are the words of texts that want to steer a model. A site that merely is about such models loses a quote by
+// it and has others.
+var commands = regexp.MustCompile(`(?i)\b(?:(?:ignore|disregard|forget|override)\b.{0,40}\b(?:previous|prior|above|earlier|other|all|instruction|prompt|rule)s?` +
+	`|(?:system|developer)\s*(?:prompt|message|:)|(?:language|ai)\s+models?|as an ai|(?:dear|hey|hello|attention|note to)\s+(?:ai|llm|claude|gpt|assistant|model|crawler|bot)s?` +
+	`|(?:claude|chatgpt|gpt-?\d|llms?)\b|you are (?:now|an? (?:assistant|helpful|ai))|(?:respond|reply|answer|output|return|write|say|state|describe|set|report)\b.{0,40}` +
+	`\b(?:json|only with|exactly|the following|profile|niche|audience|positioning|pricing_patterns|content_patterns|field|instead)` +
+	`|new instructions?|end of (?:data|text|input)|(?:assistant|human|user)\s*:)|[{}]|":`)
+
+// nothing reports whether a draft says nothing at all.
+func (d draft) nothing() bool {
+	return d.Niche.Text == "" && d.Audience.Text == "" && d.Positioning.Text == "" && len(d.PricingPatterns)+len(d.ContentPatterns) == 0
+}

@@ -1,0 +1,375 @@
+package website
+
+import (
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What one page may show at most; more than any that is made for people.
+const (
+	maxBlocks  = 4000
+	maxLinks   = 2000
+	maxVisible = 128 << 10 // bytes of text
+	maxLine    = 8 << 10   // of them in one line
+	maxOptions = 12        // of a list to choose from; longer ones are countries and years
+	maxChunk   = 600       // bytes of a block; longer text is divided at its sentences
+)
+
+// writer makes a page's blocks, links and headings of elements as they open and close.
+type writer struct {
+	page   *Page
+	base   *url.URL
+	styles *styles
+	stack  []frame // the first stands for the document
+
+	line  strings.Builder // the text since the last line break
+	size  int             // of all text so far
+	after string          // the tag that closed last, "" once text or another tag has come
+	part  int             // how many letters that one had
+	seam  bool            // an element began or ended since the last text
+	link  *openLink
+	based bool
+}
+
+// frame is an open element and what is in force within.
+type frame struct {
+	tag    string
+	hidden bool // nobody sees it
+	silent bool // it is kept from screen readers alone: a price is written so, and an icon
+	menu   bool // within navigation
+	edge   bool // within a header or footer of the page
+	sort   Sort
+	level  int
+	color  shade
+	ground shade
+	first  int // of page.Blocks at its beginning
+	begin  int // of the line at its beginning
+	cells  int // of a row
+	raised bool
+}
+
+type openLink struct {
+	url  string
+	text strings.Builder
+}
+
+func newWriter(at *url.URL, page *Page) *writer { return &writer{page: page, base: at} }
+
+// begin opens the document, once its styles are known. Where no style sheet is outside, its ground is white.
+func (w *writer) begin() {
+	root := frame{sort: Paragraph}
+	if !w.styles.outside {
+		root.ground, root.color = white, knownShade
+	}
+	w.stack = append(w.stack, root)
+}
+
+func (w *writer) top() *frame { return &w.stack[len(w.stack)-1] }
+
+func (w *writer) open(tag string, attrs attributes) {
+	f := *w.top()
+	f.tag, f.first, f.cells = tag, len(w.page.Blocks), 0
+	if !f.hidden {
+		says := w.styles.of(tag, attrs)
+		f.hidden = hiddenBy(tag, attrs, says)
+		f.silent = f.silent || strings.EqualFold(attrs.get("aria-hidden"), "true")
+		f.paint(w.styles.outside && (attrs.has("class") || attrs.has("id")), says)
+	}
+	w.place(&f, tag, attrs)
+	if tag == "br" && f.sort != Paragraph {
+		w.line.WriteByte(' ') // a heading in two lines is one heading
+	} else if breaks[tag] {
+		w.flush()
+	} else if w.after == tag && (attrs.has("class") || tag == "a") {
+		w.gap()
+	}
+	w.after, w.seam = "", true
+	if f.raised = !f.hidden && raises(tag, attrs); f.raised {
+		w.line.WriteByte(superscript)
+	}
+	f.begin = w.line.Len()
+	w.stack = append(w.stack, f)
+	w.note(tag, attrs, f)
+}
+
+// paint keeps the colours of text and ground.
+func (f *frame) paint(unknown bool, says declarations) {
+	if unknown {
+		f.ground = 0
+	}
+	for _, property := range []string{"background-image", "background", "background-color"} {
+		if value, ok := says[property]; ok && value != "none" && value != "inherit" && !seeThrough(value) && value != "transparent" {
+			f.ground = shadeOf(value)
+		}
+	}
+	if value, ok := says["color"]; ok && value != "inherit" {
+		f.color = shadeOf(value)
+	}
+}
+
+// place notes what part of the page an element is.
+func (w *writer) place(f *frame, tag string, attrs attributes) {
+	role := strings.ToLower(attrs.get("role"))
+	switch {
+	case tag == "nav", role == "navigation", role == "menubar", role == "menu":
+		f.menu = true
+	case tag == "header" || tag == "footer" || role == "banner" || role == "contentinfo":
+		f.edge = f.edge || !w.within("article", "main", "section")
+	case tag == "main", tag == "article", tag == "body":
+		f.menu, f.edge = false, false
+	case tag == "ul" || tag == "ol" || tag == "div" || tag == "table" || tag == "aside":
+		f.menu = f.menu || isMenu(append(attrs.words("class"), strings.ToLower(attrs.get("id"))))
+	}
+	switch tag {
+	case "h1", "h2", "h3", "h4", "h5", "h6":
+		f.sort, f.level = Heading, int(tag[1]-'0')
+	case "li", "dt", "dd", "button", "option", "summary":
+		if f.sort != Heading {
+			f.sort = Item
+		}
+	case "td", "th":
+		f.sort = Row
+	case "table", "div", "section", "article", "p":
+		if f.sort == Row || tag == "section" || tag == "article" {
+			f.sort, f.level = Paragraph, 0
+		}
+	}
+}
+
+func (w *writer) within(tags ...string) bool {
+	for _, f := range w.stack {
+		for _, tag := range tags {
+			if f.tag == tag {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var menuWords = map[string]bool{"menu": true, "nav": true, "navbar": true, "navigation": true, "main-menu": true, "primary-menu": true, "main-nav": true, "mainmenu": true, "topnav": true,
+	"sub-menu": true, "site-nav": true, "nav-menu": true, "nav-links": true, "menu-primary": true, "main-navigation": true, "footer-menu": true, "breadcrumbs": true, "breadcrumb": true}
+
+func isMenu(words []string) bool {
+	for _, word := range words {
+		if menuWords[word] {
+			return true
+		}
+	}
+	return false
+}
+
+// note reads what an element tells beside its text.
+func (w *writer) note(tag string, attrs attributes, f frame) {
+	switch tag {
+	case "html":
+		w.page.Lang = clean(attrs.get("lang"))
+		w.page.Lang = w.page.Lang[:min(len(w.page.Lang), 16)]
+	case "base":
+		if to, err := w.base.Parse(attrs.get("href")); err == nil && !w.based && attrs.get("href") != "" {
+			w.base, w.based = to, true
+		}
+	case "a", "area":
+		if to := w.address(attrs.get("href")); to != "" && !f.hidden {
+			w.link = &openLink{url: to}
+		}
+	case "td", "th":
+		for i := len(w.stack) - 1; i > 0; i-- {
+			if w.stack[i].tag == "tr" {
+				w.stack[i].cells++
+				break
+			}
+		}
+	}
+}
+
+// address is a link's, "" for what leads to no page.
+func (w *writer) address(href string) string {
+	href = strings.TrimSpace(href)
+	if href == "" || href[0] == '#' || len(href) > 2000 {
+		return ""
+	}
+	to, err := w.base.Parse(href)
+	if err != nil || to.Scheme != "http" && to.Scheme != "https" || to.Host == "" || to.User != nil {
+		return ""
+	}
+	to.Fragment, to.RawFragment = "", ""
+	return to.String()
+}
+
+func (w *writer) text(s string) {
+	f := w.top()
+	if f.tag == "title" && w.page.Title == "" && !w.within("body", "svg") {
+		w.page.Title = cut(clean(s), 300)
+		return
+	}
+	if f.hidden || w.size > maxVisible || w.inHead() || alike(f.color, f.ground) || f.silent && !onlyPrice(s) {
+		return
+	}
+	s = cut(s, maxVisible)
+	w.size += len(s)
+	if w.line.Len() > maxLine {
+		w.flush()
+	}
+	if w.seam {
+		w.separate(s)
+	}
+	w.after, w.seam = "", false
+	if w.link != nil && w.link.text.Len() < maxChunk {
+		w.link.text.WriteString(s)
+	}
+	if !f.menu || w.link == nil {
+		w.line.WriteString(s)
+	}
+}
+
+func (w *writer) inHead() bool {
+	return len(w.stack) > 2 && w.stack[2].tag == "head" || w.top().tag == "head" || w.top().tag == "title"
+}
+
+// separate puts a space where elements stand beside each other and a visitor sees a gap: before a currency's sign, and
+// after a number that a word follows.
+func (w *writer) separate(next string) {
+	line := w.line.String()
+	last, _ := utf8.DecodeLastRuneInString(line)
+	first, _ := utf8.DecodeRuneInString(next)
+	if unicode.IsDigit(last) && unicode.IsLetter(first) || unicode.IsLetter(last) && unicode.Is(unicode.Sc, first) && !symbolPrefix(line) {
+		w.line.WriteByte(' ')
+	}
+}
+
+// gap puts a space between two elements of a line, unless letters are set one by one.
+func (w *writer) gap() {
+	last, _ := utf8.DecodeLastRuneInString(w.line.String())
+	if unicode.IsLetter(last) && w.part > 1 || last == ')' || last == '%' {
+		w.line.WriteByte(' ')
+	}
+}
+
+func (w *writer) close() {
+	f := w.stack[len(w.stack)-1]
+	if f.raised {
+		w.line.WriteByte(superscript)
+	}
+	w.after, w.seam = f.tag, true
+	w.part = utf8.RuneCountInString(w.line.String()[min(f.begin, w.line.Len()):])
+	if breaks[f.tag] && f.tag != "br" {
+		w.flush()
+		w.after = ""
+	}
+	switch f.tag {
+	case "a", "area":
+		w.closeLink(f)
+	case "tr":
+		w.joinRow(f)
+	case "select":
+		w.thinOptions(f.first)
+	}
+	w.stack = w.stack[:len(w.stack)-1]
+}
+
+// raises reports whether an element holds cents behind the whole amount.
+func raises(tag string, attrs attributes) bool {
+	class := strings.ToLower(attrs.get("class"))
+	return tag == "sup" || !breaks[tag] && (strings.Contains(class, "fraction") || strings.Contains(class, "cents") || strings.Contains(class, "decimal"))
+}
+
+func (w *writer) closeLink(f frame) {
+	if w.link == nil {
+		return
+	}
+	link := Link{Text: cut(clean(w.link.text.String()), 120), URL: w.link.url}
+	w.link = nil
+	if len(w.page.Links) < maxLinks {
+		w.page.Links = append(w.page.Links, link)
+	}
+	if (f.menu || f.edge) && link.Text != "" {
+		w.page.Navigation = append(w.page.Navigation, link)
+	}
+}
+
+// joinRow makes one block of a row whose cells are short, as in a table of prices. Others are layout.
+func (w *writer) joinRow(row frame) {
+	blocks := w.page.Blocks[row.first:]
+	total := 0
+	for _, b := range blocks {
+		if total += len(b.Text); b.Sort == Heading {
+			return
+		}
+	}
+	if len(blocks) < 2 || len(blocks) > 2*row.cells || total > 400 {
+		return
+	}
+	texts := make([]string, len(blocks))
+	for i, b := range blocks {
+		texts[i] = b.Text
+	}
+	w.page.Blocks = append(w.page.Blocks[:row.first], Block{Sort: Row, Text: strings.Join(texts, " | ")})
+}
+
+// thinOptions keeps a short list to choose from, and of a long one what has a price.
+func (w *writer) thinOptions(first int) {
+	options := w.page.Blocks[first:]
+	if len(options) <= maxOptions {
+		return
+	}
+	kept := w.page.Blocks[:first]
+	for _, b := range options {
+		if len(pricesIn(b.Text)) > 0 {
+			kept = append(kept, b)
+		}
+	}
+	w.page.Blocks = kept
+}
+
+// flush ends the line.
+func (w *writer) flush() {
+	if w.link != nil {
+		w.link.text.WriteByte(' ')
+	}
+	if w.line.Len() == 0 {
+		return
+	}
+	text := clean(superscripts(w.line.String()))
+	w.line.Reset()
+	f := w.top()
+	if text == "" || len(w.page.Blocks) >= maxBlocks {
+		return
+	}
+	sort := f.sort
+	if f.menu {
+		sort = Navigation
+	}
+	for _, chunk := range chunks(text, maxChunk) {
+		w.page.Blocks = append(w.page.Blocks, Block{Sort: sort, Level: f.level, Text: chunk})
+	}
+}
+
+// finish ends the page.
+func (w *writer) finish() {
+	w.flush()
+	p := w.page
+	p.Blocks = joinBlocks(p.Blocks)
+	seen := map[string]bool{}
+	for _, b := range p.Blocks {
+		if b.Sort == Heading {
+			p.Headings = append(p.Headings, b.Text)
+		}
+		for _, price := range pricesIn(b.Text) {
+			if !seen[price] {
+				p.Prices, seen[price] = append(p.Prices, price), true
+			}
+		}
+	}
+}
+
+// breaks are elements before and after which a line ends.
+var breaks = map[string]bool{
+	"address": true, "article": true, "aside": true, "blockquote": true, "body": true, "br": true, "button": true, "caption": true, "center": true, "dd": true, "details": true,
+	"dialog": true, "dir": true, "div": true, "dl": true, "dt": true, "fieldset": true, "figcaption": true, "figure": true, "footer": true, "form": true, "h1": true, "h2": true,
+	"h3": true, "h4": true, "h5": true, "h6": true, "header": true, "hgroup": true, "hr": true, "html": true, "label": true, "legend": true, "li": true, "main": true, "menu": true,
+	"nav": true, "ol": true, "optgroup": true, "option": true, "p": true, "pre": true, "search": true, "section": true, "select": true, "summary": true, "table": true, "tbody": true,
+	"td": true, "tfoot": true, "th": true, "thead": true, "tr": true, "ul": true,
+}

@@ -1,0 +1,318 @@
+package website
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"hash/fnv"
+	"net/url"
+	"time"
+
+	"memberintel/internal/connection"
+	"memberintel/internal/fault"
+	"memberintel/internal/fetch"
+	"memberintel/internal/guard"
+	"memberintel/internal/postgres"
+	"memberintel/internal/syncrun"
+	"memberintel/internal/tenant"
+	"memberintel/internal/warehouse"
+)
+
+const (
+	// busyWait is how long a sync waits for another to end or for a dead one's lease to run out.
+	busyWait = syncrun.LeaseTTL + 5*time.Second
+	// retryDown is after which a site that is down is looked at once more; retrySpread spreads that.
+	retryDown, retrySpread = 30 * time.Minute, 20 * time.Minute
+	// goOnFor is how old a reading may be for a later try to go on with it.
+	goOnFor = time.Hour
+	// freshEvery is how often a profile is written without a look at the one before.
+	freshEvery = 13 * 7 * 24 * time.Hour
+	// withoutKey is when to look again whether the operator has given a key.
+	withoutKey = 24 * time.Hour
+)
+
+// Checkpoints' streams.
+const (
+	streamSite    = "site"
+	streamProfile = "profile"
+)
+
+// Report is what is told about a sync of a website.
+type Report struct {
+	syncrun.Report
+	Site          SiteState  `json:"site,omitempty"`  // what the reading found, "" when there was none
+	Cached        bool       `json:"cached"`          // the profile is the one that was there, since no other may be made now
+	NextAllowedAt *time.Time `json:"next_allowed_at"` // when another may be; nil when one may be now
+	Unchanged     bool       `json:"unchanged"`       // the site shows what it showed, so nobody was asked
+	Waiting       bool       `json:"waiting"`         // the question travels in a batch
+	Calls         int        `json:"calls"`           // to Claude, that this run made and waited for
+	Profile       *Profile   `json:"profile"`         // the newest version, nil before the first
+}
+
+// Sync reads the connection's site and describes it anew if it changed, for a person who waits. Where the day's analyses
+// are spent, or the plan has none on demand, nothing is read: the report has the profile that is there. watch may be nil;
+// it is called with the run once it has begun. Both modes are one: a site is always read as a whole.
+func (p *Pipeline) Sync(ctx context.Context, c connection.Connection, mode syncrun.Mode, watch func(*syncrun.Run)) (Report, error) {
+	home, err := p.home(ctx, c)
+	if err != nil {
+		return Report{}, err
+	}
+	if report, spared, err := p.spared(ctx, c); spared || err != nil {
+		return report, err
+	}
+	if mode == "" {
+		mode = syncrun.Incremental
+		if c.MappingVersion == 0 {
+			mode = syncrun.Full
+		}
+	}
+	run, runCtx, err := p.Ledger.Begin(ctx, c, mode, busyWait)
+	if err != nil {
+		return Report{}, err
+	}
+	if watch != nil {
+		watch(run)
+	}
+	s := &pass{p: p, c: c, run: run, home: home, cause: syncrun.Button}
+	outcome, err := s.describe(runCtx)
+	report, finishErr := run.Finish(runCtx, outcome, err)
+	s.report.Report = report
+	return s.report, errors.Join(err, finishErr, s.shown(ctx))
+}
+
+// SyncQueued is Sync for a run that waits in the queue: by the clock the question goes with a batch, and the answer, when
+// it is there, is what the next run takes. Whatever hinders it is the run's failure. An error without a report means
+// that it did not begin. A site that is down is looked at once more, and then not before its next turn.
+func (p *Pipeline) SyncQueued(ctx context.Context, c connection.Connection, ticket syncrun.Ticket) (syncrun.Report, error) {
+	if follow := ticket.Follow; follow != nil {
+		ticket.Follow = func(e syncrun.Ended) syncrun.Next {
+			if errors.Is(e.Err, errDown) && e.Attempt > 1 {
+				return syncrun.Next{}
+			}
+			return follow(e)
+		}
+	}
+	run, runCtx, err := p.Ledger.BeginQueued(ctx, c, ticket)
+	if err != nil {
+		return syncrun.Report{}, err
+	}
+	s := &pass{p: p, c: run.Connection, run: run, queued: true, cause: cmp.Or(run.Cause, syncrun.Button)}
+	var outcome syncrun.Outcome
+	s.home, err = p.home(runCtx, run.Connection)
+	if err == nil && s.c.MappingVersion == 0 {
+		err = run.Become(runCtx, syncrun.Full)
+	}
+	if err == nil {
+		outcome, err = s.describe(runCtx)
+	}
+	report, finishErr := run.Finish(runCtx, outcome, err)
+	return report, errors.Join(err, finishErr)
+}
+
+// spared answers with the profile that is there when none may be made on demand. One that was never made is no matter of
+// demand.
+func (p *Pipeline) spared(ctx context.Context, c connection.Connection) (report Report, spared bool, err error) {
+	err = p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
+		before, err := pastOf(ctx, tx, c.ID)
+		if err != nil || before.Profile == nil {
+			return err
+		}
+		var refused *guard.Refusal
+		if err := guard.MayAsk(ctx, tx, guard.OnDemand); !errors.As(err, &refused) {
+			return err
+		}
+		var now time.Time
+		if err := tx.QueryRow(ctx, `SELECT memberintel_now()`).Scan(&now); err != nil {
+			return err
+		}
+		spared = true
+		report = Report{Cached: true, NextAllowedAt: refused.FreesAt, Profile: before.Profile}
+		report.Report = syncrun.Report{
+			PipelineType: string(connection.Website), Mode: syncrun.Incremental, Status: syncrun.Succeeded, StartedAt: now, FinishedAt: &now,
+		}
+		return nil
+	})
+	return report, spared, err
+}
+
+// pass is one run's work on one connection.
+type pass struct {
+	p      *Pipeline
+	c      connection.Connection
+	run    *syncrun.Run
+	home   *url.URL
+	cause  syncrun.Cause
+	queued bool
+	before past
+	took   time.Duration // that the site needed
+	asOf   time.Time
+	report Report
+	// described: there is a version, of this run or of one before.
+	described bool
+}
+
+// described is the connection's mapping version from its first profile on.
+const described = 1
+
+// describe is the whole story: take an answer that came by a batch; read the site; stop where it is not to be read or shows
+// what it showed; ask; write what the answer bears out.
+func (s *pass) describe(ctx context.Context) (syncrun.Outcome, error) {
+	if err := s.mayAsk(ctx); err != nil {
+		return syncrun.Outcome{}, err
+	}
+	taken, err := s.collect(ctx)
+	if err != nil {
+		return s.outcome(""), err
+	}
+	if s.cause == syncrun.Knock && !taken.again { // a knock says that an answer came
+		return s.outcome(taken.problem), nil
+	}
+	if err := s.load(ctx); err != nil {
+		return syncrun.Outcome{}, err
+	}
+	reading, changed, err := s.look(ctx)
+	if err != nil {
+		return s.outcome(""), err
+	}
+	if !changed {
+		s.report.Unchanged = true
+		return s.outcome(taken.problem), nil
+	}
+	problem, err := s.ask(ctx, reading)
+	return s.outcome(cmp.Or(problem, taken.problem)), err
+}
+
+// mayAsk asks for key and switches before a site is troubled.
+func (s *pass) mayAsk(ctx context.Context) error {
+	if s.p.claude == nil {
+		f := fault.New(fault.Stopped, "Websites are not described here: the operator has given no key for Claude (ANTHROPIC_API_KEY).")
+		f.RetryAfter = withoutKey
+		return f
+	}
+	return s.p.DB.TenantTx(ctx, s.c.TenantID, func(tx *postgres.TenantTx) error {
+		return guard.Check(ctx, tx, string(connection.Website), guard.Claude)
+	})
+}
+
+func (s *pass) load(ctx context.Context) error {
+	return s.p.DB.TenantTx(ctx, s.c.TenantID, func(tx *postgres.TenantTx) (err error) {
+		s.before, err = pastOf(ctx, tx, s.c.ID)
+		s.described = s.before.Profile != nil
+		return err
+	})
+}
+
+// look reads the site, keeps what it found, and asks the gate. A reading that an earlier try of this run left serves again.
+func (s *pass) look(ctx context.Context) (kept, bool, error) {
+	if s.queued || s.run.Resumed {
+		var left kept
+		var found bool
+		err := s.p.DB.TenantTx(ctx, s.c.TenantID, func(tx *postgres.TenantTx) (err error) {
+			left, found, err = undescribed(ctx, tx, s.c.ID, goOnFor)
+			return err
+		})
+		if err != nil || found {
+			s.report.Site = Up
+			return left, found, err
+		}
+	}
+	r, err := s.read(ctx)
+	if err != nil {
+		return kept{}, false, err
+	}
+	s.report.Site, s.asOf = r.State, r.FetchedAt
+	gate, why, isNew := "", "", false
+	if r.State == Up {
+		isNew, why = changed(s.before.Print, r.Fingerprint(recipe()))
+		if isNew, why = s.due(isNew, why, r); isNew {
+			gate = "changed"
+		} else {
+			gate = "unchanged"
+		}
+	}
+	var k kept
+	err = s.run.Commit(ctx, syncrun.Work{
+		Checkpoints: []syncrun.Checkpoint{{Stream: streamSite, Done: true, Records: len(r.Pages)}},
+		Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) (err error) {
+			k, err = keep(ctx, tx, s.c.ID, s.run.ID, r, gate, why)
+			return err
+		},
+	})
+	if err == nil && r.State != Up {
+		err = s.trouble(r)
+	}
+	return k, isNew, err
+}
+
+// due lets a profile be written afresh each quarter, whatever the gate says.
+func (s *pass) due(isNew bool, why string, r Reading) (bool, string) {
+	if !isNew && s.before.Profile != nil && r.FetchedAt.Sub(s.before.FreshAt) >= freshEvery && len(r.Missed) == 0 {
+		return true, "a fresh profile each quarter"
+	}
+	return isNew, why
+}
+
+func (s *pass) read(ctx context.Context) (Reading, error) {
+	site, err := fetch.NewSite(s.p.Fetch, s.p.Care, s.c.TenantID, s.c.ID, s.home.String())
+	if err != nil {
+		return Reading{}, err
+	}
+	now, err := s.p.now(ctx, s.c.TenantID)
+	if err != nil {
+		return Reading{}, err
+	}
+	reader := crawler{manners: s.p.Crawler, send: site.Send, now: func() time.Time { return now }}
+	start := time.Now()
+	r, err := reader.read(ctx, s.home)
+	s.took = time.Since(start) / time.Duration(max(1, len(r.Pages)))
+	return r, err
+}
+
+// now is the database's time, by which profiles and readings are compared.
+func (p *Pipeline) now(ctx context.Context, id tenant.ID) (now time.Time, err error) {
+	err = p.DB.TenantTx(ctx, id, func(tx *postgres.TenantTx) error { return tx.QueryRow(ctx, `SELECT memberintel_now()`).Scan(&now) })
+	return now, err
+}
+
+// errDown is the cause of the fault about a site that does not answer.
+var errDown = errors.New("website: the site is down")
+
+// trouble tells why a site was not to be read.
+func (s *pass) trouble(r Reading) error {
+	var f *fault.Error
+	switch r.State {
+	case Down:
+		f = fault.Wrap(fault.Unavailable, errDown, "%s", r.Detail)
+		f.RetryAfter = retryDown + spread(s.c.TenantID, retrySpread)
+	case Blocked, Disallowed:
+		f = fault.New(fault.NotPermitted, "%s", r.Detail)
+	default: // parked, elsewhere, or nothing to describe: a person has to look
+		f = fault.New(fault.Invalid, "%s", r.Detail)
+	}
+	f.Checklist = r.Checklist
+	return f
+}
+
+// spread is a time of up to most, always the same for a tenant.
+func spread(id tenant.ID, most time.Duration) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write(id[:])
+	return time.Duration(h.Sum32()) % most
+}
+
+func (s *pass) outcome(problem string) syncrun.Outcome {
+	o := syncrun.Outcome{DataAsOf: s.asOf, ResponseMS: int(s.took.Milliseconds()), Problem: problem, ProblemKind: fault.Schema}
+	if s.described {
+		o.MappingVersion = described
+	}
+	return o
+}
+
+// shown completes the report with the newest version.
+func (s *pass) shown(ctx context.Context) error {
+	return s.p.DB.TenantTx(context.WithoutCancel(ctx), s.c.TenantID, func(tx *postgres.TenantTx) error {
+		k, err := pastOf(ctx, tx, s.c.ID)
+		s.report.Profile = k.Profile
+		return err
+	})
+}
