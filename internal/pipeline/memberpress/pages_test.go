@@ -84,6 +84,39 @@ func TestAWatermarkIsGoodForTheEntitiesThatWereAskedFor(t *testing.T) {
 	c.mustEqual()
 }
 
+// So does a full pass that goes on from where a service which mirrored less was stopped.
+func TestAPassGoesNotOnFromAWatermarkOfOtherEntities(t *testing.T) {
+	c := newClub(t)
+	c.sync(syncrun.Full)
+	client, err := c.p.client(t.Context(), c.current())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := client.handshake(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := client.ask(t.Context(), question{path: "/sync/changes", query: []pair{{"since", h.Watermark}, {"sweep", "1"}, {"entities", "members"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	former, err := decodeChanges(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = pgtest.Owner(t, c.db).Exec(t.Context(), `
+		WITH stopped AS (UPDATE sync_run SET status = 'stopped' RETURNING run_id)
+		UPDATE sync_checkpoint SET position = jsonb_build_object('watermark', $1::text, 'epoch', $2::text) WHERE stream = $3`,
+		former.Watermark, former.Epoch, changesStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report := c.sync(syncrun.Full); report.Status != syncrun.Succeeded {
+		t.Errorf("%+v", report)
+	}
+	c.mustEqual()
+}
+
 func TestPagesAreGatheredInTheirOrder(t *testing.T) {
 	of := func(entity string, id, bytes int) gathered {
 		row := json.RawMessage(fmt.Sprintf(`{"id":%d,"x":"%s"}`, id, strings.Repeat("x", bytes)))

@@ -114,6 +114,11 @@ func (s *pass) read(ctx context.Context) (syncrun.Outcome, error) {
 		}
 		s.p.Log.InfoContext(ctx, "the site begins its data anew: reading everything", "error", err)
 		known, s.unheld = false, false
+		if s.run.Mode == syncrun.Full { // what was reached counts from a watermark that the site does not take
+			if err := s.run.StartOver(ctx); err != nil {
+				return outcome, err
+			}
+		}
 	}
 }
 
