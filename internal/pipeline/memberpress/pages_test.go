@@ -1,6 +1,7 @@
 package memberpress
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -115,6 +116,27 @@ func TestAPassGoesNotOnFromAWatermarkOfOtherEntities(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 	c.mustEqual()
+}
+
+// A pass whose turn ends before it has got any further than the one before has failed, or it would go on for ever.
+func TestATurnThatOnlyGreetsTheSiteLeadsNowhere(t *testing.T) {
+	c := newClub(t)
+	c.sync(syncrun.Full)
+	_, err := pgtest.Owner(t, c.db).Exec(t.Context(), `
+		WITH stopped AS (UPDATE sync_run SET status = 'stopped' RETURNING run_id) DELETE FROM sync_checkpoint WHERE stream = $1`, changesStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	turn, end := context.WithCancelCause(t.Context())
+	c.site.OnRequest(func(r *http.Request) {
+		if strings.Contains(r.URL.Query().Get("rest_route"), "/changes") {
+			end(syncrun.ErrTurnOver)
+		}
+	})
+	report, err := c.p.Sync(turn, c.current(), syncrun.Full, nil)
+	if err == nil || report.Status != syncrun.Failed {
+		t.Errorf("%+v, %v", report, err)
+	}
 }
 
 func TestPagesAreGatheredInTheirOrder(t *testing.T) {
