@@ -409,6 +409,35 @@ func TestADeadRunGivesWayToOneThatWaits(t *testing.T) {
 	}
 }
 
+// A knock calls for little, so the run that waits for one does not do less than the dead one was to.
+func TestARunForAKnockDoesTheWorkOfADeadOne(t *testing.T) {
+	for _, swept := range []bool{true, false} {
+		for _, mode := range []syncrun.Mode{syncrun.Full, syncrun.Incremental} {
+			w := newWorld(t)
+			c := w.connect(connection.MemberPress, tenant.Pro)
+			dead, ctx, err := w.ledger.Begin(t.Context(), c, mode, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.request(c, syncrun.Knock, "")
+			w.expire()
+			if swept {
+				w.sweep()
+			}
+			w.pull = func(_ context.Context, run *syncrun.Run) (syncrun.Outcome, error) {
+				if run.Mode != mode || run.Cause == syncrun.Knock {
+					t.Errorf("swept %t: after a dead %s run comes a %s run for a %s", swept, mode, run.Mode, run.Cause)
+				}
+				return syncrun.Outcome{}, nil
+			}
+			if w.work() != 1 {
+				t.Error("nothing was done")
+			}
+			_, _ = dead.Finish(ctx, syncrun.Outcome{}, nil)
+		}
+	}
+}
+
 func TestACommandResumesWhatASweepQueued(t *testing.T) {
 	w := newWorld(t)
 	c := w.connect(connection.Stripe, tenant.Pro)

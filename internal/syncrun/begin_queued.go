@@ -59,6 +59,9 @@ func (l *Ledger) BeginQueued(ctx context.Context, c connection.Connection, t Tic
 			if err := closeRun(ctx, tx, dead); err != nil {
 				return err
 			}
+			if err := run.open(ctx, tx); err != nil { // which may have to read more now
+				return err
+			}
 		}
 		return run.enter(ctx, tx)
 	})

@@ -57,12 +57,9 @@ func Resume(ctx context.Context, tx *postgres.ServiceTx, d Dead, after time.Dura
 	return collectDeliveries("resume a run", rows, err)
 }
 
-// Bury closes a dead run that nobody goes on with.
+// Bury closes a dead run that nobody goes on with, but for the one that waits.
 func Bury(ctx context.Context, tx *postgres.ServiceTx, d Dead) error {
-	_, err := tx.Exec(ctx, `
-		UPDATE sync_run SET status = 'failed', finished_at = memberintel_now(), lease_token = NULL, error_message = $2
-		 WHERE run_id = $1`, d.RunID, ended)
-	if err != nil {
+	if _, err := tx.Exec(ctx, closing, d.RunID, ended); err != nil {
 		return fmt.Errorf("syncrun: bury run %d: %w", d.RunID, err)
 	}
 	return nil

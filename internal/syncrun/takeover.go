@@ -79,12 +79,22 @@ func queuedAgain(ctx context.Context, tx *postgres.TenantTx, pipeline connection
 }
 
 func closeRun(ctx context.Context, tx *postgres.TenantTx, id int64) error {
-	_, err := tx.Exec(ctx, `UPDATE sync_run SET status = 'failed', finished_at = memberintel_now(), error_message = $2 WHERE run_id = $1`, id, ended)
-	if err != nil {
+	if _, err := tx.Exec(ctx, closing, id, ended); err != nil {
 		return fmt.Errorf("syncrun: close run %d: %w", id, err)
 	}
 	return nil
 }
+
+// closing ends the dead run $1. The one that waits does its work, so that reads as much: everything where the dead one was
+// to, and more than a knock calls for unless that was for one too.
+const closing = `
+	WITH dead AS (
+	    UPDATE sync_run SET status = 'failed', finished_at = memberintel_now(), lease_token = NULL, error_message = $2 WHERE run_id = $1
+	    RETURNING tenant_id, pipeline_type, mode, coalesce(cause, 'button') AS cause)
+	UPDATE sync_run q
+	   SET mode = CASE WHEN d.mode = 'full' THEN d.mode ELSE q.mode END, cause = CASE WHEN q.cause = 'knock' THEN d.cause ELSE q.cause END
+	  FROM dead d
+	 WHERE q.tenant_id = d.tenant_id AND q.pipeline_type = d.pipeline_type AND q.status = 'queued' AND d.mode IN ('full', 'incremental')`
 
 // closeDead closes verifications whose worker died. Nobody resumes them, and they hold no slot, so any number
 // may be left.

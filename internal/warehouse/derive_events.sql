@@ -1,8 +1,8 @@
 -- Which record of another platform counts for the payments $5 (NULL: all), where one tells of the same money. The
 -- platforms and accounts $6 and $7 are looked at, by key: hence each OFFSET 0, since under row-level security only a
 -- plain column finds its index. What counts is, in this order: the payment whose id the row or its
--- order bears; that of the intent or the invoice with it, of several one that succeeded, the latest; the invoice itself; a
--- payment whose metadata name the row and the site that it is of. Metadata without a site prove nothing unless the
+-- order bears; that of the intent or the invoice with it, of several one that succeeded, the latest; the invoice itself, where it
+-- was paid; a payment whose metadata name the row and the site that it is of. Metadata without a site prove nothing unless the
 -- platform's name, sum and time are right, and by metadata an attempt that failed is no payment that succeeded. Rows of a test gateway tell of no money.
 UPDATE transactions t
    SET event_platform = d.source_platform, event_account_id = d.source_account_id, event_source_id = d.event, event_evidence = d.evidence
@@ -40,6 +40,7 @@ UPDATE transactions t
                 SELECT * FROM invoices i
                  WHERE i.tenant_id = $1 AND i.source_platform = x.platform AND i.source_account_id = x.account AND i.livemode = $4
                    AND i.source_id = f.id AND i.deleted_at IS NULL OFFSET 0) i
+             WHERE i.status = 'paid'
             UNION ALL
             SELECT 5, 'metadata', c.source_platform, c.source_account_id, c.source_id, c.status, c.occurred_at
               FROM (SELECT * FROM transactions WHERE tenant_id = $1 AND origin_id = p.source_id OFFSET 0) c

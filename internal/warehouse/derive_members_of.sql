@@ -29,7 +29,7 @@ SELECT m.source_id, d.membership_status, d.plan_source_id, d.access_until, d.lif
     SELECT CASE WHEN m.deleted_at IS NOT NULL THEN 'deleted'
                 ELSE left(coalesce(nullif(m.metadata ->> 'membership_status', ''),
                      CASE WHEN t.known AND (t.lifetime OR t.until > memberintel_now())
-                          THEN CASE WHEN best.status = 'trialing' OR best.status = 'past_due' AND NOT t.lifetime AND t.until <= best.access_until THEN best.status ELSE 'active' END
+                          THEN CASE WHEN best.status IN ('trialing', 'past_due') AND NOT t.lifetime AND t.until <= best.access_until THEN best.status ELSE 'active' END
                           WHEN t.known OR best.access_derived AND best.status IN ('active', 'trialing')
                           THEN CASE WHEN best.status IN ('canceled', 'paused', 'past_due') THEN best.status ELSE 'expired' END
                      END, best.status, 'none'), 64)

@@ -1,4 +1,4 @@
--- Which refund of another platform counts for the refunds $5 (NULL: all): one of the payment that counts for the payment
+-- Which refund of another platform counts for the refunds of the payments $5 (NULL: all): one of the payment that counts for the payment
 -- which was refunded, the earliest that did not fail. Where the other platform knows of none, the money went back in
 -- some other way, and the row counts itself.
 UPDATE transactions t
@@ -18,7 +18,7 @@ UPDATE transactions t
          ORDER BY c.occurred_at, c.source_id
          LIMIT 1) e ON true
      WHERE r.tenant_id = $1 AND r.source_platform = $2 AND r.source_account_id = $3 AND r.livemode = $4
-       AND r.kind = 'refund' AND r.deleted_at IS NULL AND ($5::text[] IS NULL OR r.source_id = ANY ($5))
+       AND r.kind = 'refund' AND r.deleted_at IS NULL AND ($5::text[] IS NULL OR r.parent_source_id = ANY ($5))
   ) AS d
  WHERE t.tenant_id = $1 AND t.source_platform = $2 AND t.source_account_id = $3 AND t.livemode = $4
    AND t.source_id = d.source_id AND t.kind = 'refund'

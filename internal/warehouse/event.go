@@ -90,6 +90,9 @@ func namesOf(b *canonical.Batch) names {
 		t := &b.Transactions[i]
 		if t.LinksTold || t.ForeignID != nil || t.OrderSourceID != nil {
 			n.own = append(n.own, t.SourceID)
+			if t.Kind == "refund" && t.ParentSourceID != nil {
+				n.own = append(n.own, *t.ParentSourceID)
+			}
 			continue
 		}
 		add(&t.SourceID, t.ParentSourceID, t.IntentSourceID, t.InvoiceSourceID)

@@ -110,6 +110,11 @@ func TestMoneyCountsOnce(t *testing.T) {
 			canonical.Batch{Transactions: []canonical.Transaction{sold("1", "in_1", seen)}},
 			[]string{"payment in_1 1 by id"},
 		},
+		"an invoice that nobody has paid": {
+			canonical.Batch{Invoices: []canonical.Invoice{{Head: head("in_1", seen, ""), Status: "void", Currency: ptr("usd"), AllocationsKnown: ptr(true)}}},
+			canonical.Batch{Transactions: []canonical.Transaction{sold("1", "in_1", seen)}},
+			[]string{"payment 1 -"},
+		},
 		"an order, whose charge pays for several": {
 			canonical.Batch{Transactions: []canonical.Transaction{charged("ch_1", seen, nil)}},
 			canonical.Batch{
@@ -154,6 +159,11 @@ func TestMoneyCountsOnce(t *testing.T) {
 			canonical.Batch{Transactions: []canonical.Transaction{charged("ch_1", seen, nil), charged("ch_2", seen, nil), refund("re_1", "ch_1", false)}},
 			canonical.Batch{Transactions: []canonical.Transaction{sold("1", "ch_1", seen), refund("1", "1", true), sold("2", "ch_2", seen), refund("2", "2", true)}},
 			[]string{"payment ch_1 1 by id", "payment ch_2 2 by id", "refund 2 -", "refund re_1 1 by id"},
+		},
+		"a refund that has a number of its own": {
+			canonical.Batch{Transactions: []canonical.Transaction{charged("ch_1", seen, nil), refund("re_1", "ch_1", false)}},
+			canonical.Batch{Transactions: []canonical.Transaction{sold("1", "ch_1", seen), refund("9", "1", true)}},
+			[]string{"payment ch_1 1 by id", "refund re_1 9 by id"},
 		},
 	} {
 		for order, batches := range map[string][]canonical.Batch{"": {site, c.took, c.told}, ", told first": {site, c.told, c.took}} {
@@ -236,6 +246,15 @@ func TestALinkGoesWithItsEvidence(t *testing.T) {
 	w.mustTell("an intent", "payment 2 -", "payment ch_1 -", "payment ch_2 -", "payment ch_3 3 by id")
 	as(stripe, &canonical.Batch{Transactions: []canonical.Transaction{{Head: gone("ch_3", 20), Kind: "payment"}}})
 	w.mustTell("no charge of the intent", "payment 2 -", "payment 3 -", "payment ch_1 -", "payment ch_2 -")
+	back := func(id, parent string) *canonical.Batch {
+		return &canonical.Batch{Transactions: []canonical.Transaction{charged(id, fetched(40, 40), func(t *canonical.Transaction) {
+			t.Kind, t.ParentSourceID, t.LinksTold = "refund", &parent, parent == "4"
+		})}}
+	}
+	as(press, &canonical.Batch{Transactions: []canonical.Transaction{sold("4", "ch_2", fetched(30, 30))}})
+	as(stripe, back("re_2", "ch_2"))
+	as(press, back("94", "4"))
+	w.mustTell("a refund behind its payment", "payment 2 -", "payment 3 -", "payment ch_1 -", "payment ch_2 4 by id", "refund re_2 94 by id")
 }
 
 // TestMoneyOfOthersIsNotTheSame keeps modes and tenants apart, and money of a gateway's test mode out.

@@ -46,7 +46,7 @@ func knownMember() fill {
 	return fill{fillMembersSQL, []initial{
 		{"membership_status", `left(coalesce(nullif(s.metadata ->> 'membership_status', ''),
 			CASE WHEN t.known AND (t.lifetime OR t.until > memberintel_now())
-			     THEN CASE WHEN best.status = 'trialing' OR best.status = 'past_due' AND NOT t.lifetime AND t.until <= best.access_until THEN best.status ELSE 'active' END
+			     THEN CASE WHEN best.status IN ('trialing', 'past_due') AND NOT t.lifetime AND t.until <= best.access_until THEN best.status ELSE 'active' END
 			     WHEN t.known THEN CASE WHEN best.status IN ('canceled', 'paused', 'past_due') THEN best.status ELSE 'expired' END
 			END, best.status, 'none'), 64)`},
 		{"plan_source_id", "CASE WHEN t.known THEN t.plan_source_id ELSE best.plan_source_id END"},

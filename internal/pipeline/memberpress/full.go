@@ -38,7 +38,7 @@ func (s *pass) full(ctx context.Context, h Handshake) (syncrun.Outcome, error) {
 	if err != nil {
 		return s.outcome(h.ServerTime), err
 	}
-	if err := s.commitSite(ctx, h, warehouse.DeriveLater); err != nil {
+	if err := s.commitSite(ctx, h, warehouse.DeriveLater, savedFor(saved, sites).Done); err != nil {
 		return s.outcome(began.AsOf), err
 	}
 	end, err := reachedBy(began, saved)

@@ -1,6 +1,7 @@
 package memberpress
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -82,6 +83,60 @@ func TestAWatermarkIsGoodForTheEntitiesThatWereAskedFor(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 	c.mustEqual()
+}
+
+// So does a full pass that goes on from where a service which mirrored less was stopped.
+func TestAPassGoesNotOnFromAWatermarkOfOtherEntities(t *testing.T) {
+	c := newClub(t)
+	c.sync(syncrun.Full)
+	client, err := c.p.client(t.Context(), c.current())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := client.handshake(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := client.ask(t.Context(), question{path: "/sync/changes", query: []pair{{"since", h.Watermark}, {"sweep", "1"}, {"entities", "members"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	former, err := decodeChanges(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = pgtest.Owner(t, c.db).Exec(t.Context(), `
+		WITH stopped AS (UPDATE sync_run SET status = 'stopped' RETURNING run_id)
+		UPDATE sync_checkpoint SET position = jsonb_build_object('watermark', $1::text, 'epoch', $2::text) WHERE stream = $3`,
+		former.Watermark, former.Epoch, changesStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report := c.sync(syncrun.Full); report.Status != syncrun.Succeeded {
+		t.Errorf("%+v", report)
+	}
+	c.mustEqual()
+}
+
+// A pass whose turn ends before it has got any further than the one before has failed, or it would go on for ever.
+func TestATurnThatOnlyGreetsTheSiteLeadsNowhere(t *testing.T) {
+	c := newClub(t)
+	c.sync(syncrun.Full)
+	_, err := pgtest.Owner(t, c.db).Exec(t.Context(), `
+		WITH stopped AS (UPDATE sync_run SET status = 'stopped' RETURNING run_id) DELETE FROM sync_checkpoint WHERE stream = $1`, changesStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	turn, end := context.WithCancelCause(t.Context())
+	c.site.OnRequest(func(r *http.Request) {
+		if strings.Contains(r.URL.Query().Get("rest_route"), "/changes") {
+			end(syncrun.ErrTurnOver)
+		}
+	})
+	report, err := c.p.Sync(turn, c.current(), syncrun.Full, nil)
+	if err == nil || report.Status != syncrun.Failed {
+		t.Errorf("%+v, %v", report, err)
+	}
 }
 
 func TestPagesAreGatheredInTheirOrder(t *testing.T) {

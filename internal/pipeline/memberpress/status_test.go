@@ -3,6 +3,7 @@ package memberpress
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"memberintel/internal/postgres/pgtest"
 	site "memberintel/internal/sim/memberpress"
@@ -108,6 +109,40 @@ func TestStatusesThatMemberPressDoesNotTell(t *testing.T) {
 	verdict, err := c.p.Verify(t.Context(), c.current(), true, nil)
 	if err != nil || len(verdict.Different) != 1 || verdict.Different[0].Field != "status" || verdict.Different[0].Source != "expired" {
 		t.Errorf("a wrong status: %+v, %v", verdict, err)
+	}
+	c.mustEqual()
+}
+
+// Whoever owns a plan for life, or has paid for longer, is active also while they try another.
+func TestATrialTakesNothingFromWhatIsPaid(t *testing.T) {
+	c := newClub(t)
+	owned := map[site.Ref]*time.Time{210: nil, 211: at("2027-06-01T23:59:59Z")}
+	for member, ends := range owned {
+		c.site.Put(
+			site.Member{ID: int64(member), Login: fmt.Sprint("member", member), Email: fmt.Sprintf("m%d@club.example", member)},
+			site.Transaction{
+				ID: 9500 + int64(member), MemberID: member, ProductID: 55, Status: "complete", TransNum: fmt.Sprint("ch_", member), Gateway: "g1",
+				Amount: "299.00", Total: "299.00", CreatedAt: at("2026-06-01T09:00:00Z"), ExpiresAt: ends,
+			},
+			site.Subscription{
+				ID: 500 + int64(member), MemberID: member, ProductID: 55, Status: "active", SubscrID: fmt.Sprint("sub_", member), Gateway: "g1",
+				Price: "29.00", Total: "29.00", Period: 1, PeriodType: "months", CreatedAt: at("2026-11-01T09:00:00Z"), Trial: true, TrialDays: 14,
+			},
+			site.Transaction{
+				ID: 9700 + int64(member), MemberID: member, ProductID: 55, SubscriptionID: 500 + member, Type: "subscription_confirmation", Status: "confirmed",
+				TransNum: fmt.Sprint("sub_", member), Gateway: "g1", CreatedAt: at("2026-11-01T09:00:00Z"), ExpiresAt: at("2026-11-15T23:59:59Z"),
+			})
+	}
+	for _, mode := range []syncrun.Mode{syncrun.Full, ""} {
+		c.sync(mode)
+		if got := c.stands(); got != "710 trialing active, 711 trialing active" {
+			t.Errorf("after %q: %s", mode, got)
+		}
+		for member := range owned {
+			m, _ := site.Find[site.Member](c.site, int64(member))
+			m.FirstName = "Changed"
+			c.site.Put(m)
+		}
 	}
 	c.mustEqual()
 }

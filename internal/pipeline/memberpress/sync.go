@@ -114,6 +114,11 @@ func (s *pass) read(ctx context.Context) (syncrun.Outcome, error) {
 		}
 		s.p.Log.InfoContext(ctx, "the site begins its data anew: reading everything", "error", err)
 		known, s.unheld = false, false
+		if s.run.Mode == syncrun.Full { // what was reached counts from a watermark that the site does not take
+			if err := s.run.StartOver(ctx); err != nil {
+				return outcome, err
+			}
+		}
 	}
 }
 
@@ -164,7 +169,7 @@ func (s *pass) handshake(ctx context.Context) (h Handshake, err error) {
 // incremental reads what changed since the cursor, which moves with each answer. After a knock that is what hooks have
 // seen, which is quick; what they have not seen comes with the next sync that somebody else asks for.
 func (s *pass) incremental(ctx context.Context, h Handshake, cursor position) (syncrun.Outcome, error) {
-	if err := s.commitSite(ctx, h, warehouse.DeriveNow); err != nil {
+	if err := s.commitSite(ctx, h, warehouse.DeriveNow, false); err != nil {
 		return s.outcome(h.ServerTime), err
 	}
 	err := s.changes(ctx, cursor.Watermark, nil, func(ctx context.Context, tx *postgres.TenantTx, watermark string) error {
@@ -236,14 +241,17 @@ func (s *pass) commit(ctx context.Context, d *collector, work syncrun.Work, furt
 	return nil
 }
 
-// commitSite writes what the handshake says of the site.
-func (s *pass) commitSite(ctx context.Context, h Handshake, deriving warehouse.Deriving) error {
+// commitSite writes what the handshake says of the site. A resumed pass has got no further by that: greeted says that it
+// has been written before.
+func (s *pass) commitSite(ctx context.Context, h Handshake, deriving warehouse.Deriving, greeted bool) error {
 	d := s.collect(h.Protocol)
 	site := siteOf(h, s.clock.reading(h.ServerTime))
 	d.batch.Append(&site)
 	work := d.work()
 	work.Deriving = deriving
-	work.Checkpoints = []syncrun.Checkpoint{{Stream: sites, Position: h.Epoch, Done: true, Records: 1}}
+	if !greeted {
+		work.Checkpoints = []syncrun.Checkpoint{{Stream: sites, Position: h.Epoch, Done: true, Records: 1}}
+	}
 	ran := Description{PluginVersion: h.Site.PluginVersion, MemberPressVersion: h.Site.MemberPressVersion}
 	return s.commit(ctx, d, work, func(ctx context.Context, tx *postgres.TenantTx) error {
 		if err := s.p.Ledger.SetCursor(ctx, tx, s.c.ID, gatewayCursor, s.modes); err != nil {

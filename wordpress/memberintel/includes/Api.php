@@ -205,7 +205,7 @@ final class Api
         if ($text === '') {
             return null;
         }
-        if (strlen($text) > 300 || !preg_match('/^[a-z_]+(,[a-z_]+)*$/', $text)) {
+        if (strlen($text) > 300 || !preg_match('/^[a-z_]+(,[a-z_]+)*$/D', $text)) {
             $data = ['parameter' => $name];
             throw new Problem('mi_bad_request', "The parameter $name is not a list of names.", $data);
         }

@@ -99,32 +99,24 @@ final class Changes
      */
     private function takeMarks(array $chosen, bool $roundBegins): void
     {
-        $whole = [];
         do {
             $marks = $this->marks->committed(self::MARKS);
             $ids = [];
             foreach ($marks as $mark) {
-                [$kind, $id] = [(int) $mark['entity'], (int) $mark['row_id']];
-                if ($id === 0 || $id === Marks::ON) {
-                    $whole[$kind] = $id === 0 || ($whole[$kind] ?? false);
-                } else {
-                    $ids[$kind][$id] = true;
+                if ((int) $mark['row_id'] !== Marks::ON) {
+                    $ids[(int) $mark['entity']][(int) $mark['row_id']] = true;
                 }
             }
             foreach ($ids as $kind => $some) {
                 foreach ($this->kinds($kind) as $entity) {
-                    $this->sweep->look($entity, array_keys($some));
+                    if (isset($some[0])) {
+                        $this->sweep->owe($entity);
+                    }
+                    $this->sweep->look($entity, array_keys(array_diff_key($some, [0 => true])));
                 }
             }
-            $this->marks->drop(array_column($marks, 'id'));
+            $this->marks->drop(array_column($marks, 'id')); // once nothing of them can be lost any more
         } while (count($marks) === self::MARKS && !$this->budget->spent(0.4));
-        foreach ($whole as $kind => $marked) {
-            foreach ($this->kinds($kind) as $entity) {
-                if ($marked) {
-                    $this->sweep->owe($entity);
-                }
-            }
-        }
         foreach ($chosen as $entity) {
             if ($roundBegins) {
                 $this->sweep->settle($entity);

@@ -124,8 +124,8 @@ final class Connect
         }
         $brought = $pending['brought'] ?? '';
         if ($brought === '') {
-            update_user_meta($user, self::PENDING, ['brought' => $told['key_id']] + $pending);
             $this->keep($told, $pending['service'], $user);
+            update_user_meta($user, self::PENDING, ['brought' => $told['key_id']] + $pending);
         } elseif ($brought !== $told['key_id'] || $this->keys->secret($brought) === null || $this->keys->about()['used']) {
             throw new Problem('mi_not_connecting', 'This site has its key.');
         }

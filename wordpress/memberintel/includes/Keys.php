@@ -85,12 +85,12 @@ final class Keys
         update_option(self::OPTION, $stored, true);
     }
 
-    /** Takes a key back that was never used, and lets those before it be good again; false where there are none. */
+    /** Takes the newest key back where it was never used, and lets the one before be good again; false where there is none. */
     public function withdraw(string $id): bool
     {
         $stored = $this->stored();
         $former = array_diff_key($stored['keys'], [$id => true]);
-        if ($stored['used'] || !isset($stored['keys'][$id]) || $former === []) {
+        if ($stored['used'] || ($stored['keys'][$id]['until'] ?? 1) > 0 || $former === []) {
             return false;
         }
         $last = array_key_last($former);

@@ -55,10 +55,10 @@ final class Sweep
     public function begin(array $chosen): int
     {
         $owed = $this->standing()['complete'] ? [] : $this->kinds() ?? [];
-        $this->meta->set('sweep_kinds', implode(',', array_unique(array_merge(self::codes($chosen), $owed))));
+        // In this order a crash in between leaves nothing behind that the round before would take for looked at.
+        $this->go('0', '0');
         $this->meta->set('sweep_done', '0');
-        $this->meta->set('sweep_entity', '0');
-        $this->meta->set('sweep_after', '0');
+        $this->meta->set('sweep_kinds', implode(',', array_unique(array_merge(self::codes($chosen), $owed))));
         return $this->meta->advance('round', 1);
     }
 
@@ -110,9 +110,18 @@ final class Sweep
 
     private function pause(Entity $entity, int $after): bool
     {
-        $this->meta->set('sweep_entity', (string) $entity->code());
-        $this->meta->set('sweep_after', (string) $after);
+        $this->go((string) $entity->code(), (string) $after);
         return false;
+    }
+
+    /** Moves the place of the round. The id of one kind must never stand beside another kind, also after a crash. */
+    private function go(string $entity, string $after): void
+    {
+        if ($this->meta->get('sweep_entity') !== $entity) {
+            $this->meta->set('sweep_after', '0');
+            $this->meta->set('sweep_entity', $entity);
+        }
+        $this->meta->set('sweep_after', $after);
     }
 
     /**

@@ -58,6 +58,46 @@ final class ChangesTest extends SiteTestCase
         $this->assertNull($meta->get('all_' . $all->code()));
     }
 
+    /** Wherever PHP is killed, the round that goes on has looked at every row in the end. */
+    public function testARoundThatWasCutOffLeavesNothingOut(): void
+    {
+        global $wpdb;
+        $db = new Database($wpdb);
+        $meta = new Meta($db);
+        $entities = new Entities($db, new MemberPress());
+        $sweep = new Sweep($db, $meta, new State($db, $meta), $entities, 10);
+        $none = new Budget(microtime(true) - 60, 8.0, -1);
+        $some = $entities->chosen(['members', 'transactions']);
+        $this->upToDate();
+        $left = 0;
+        $kill = static function (string $sql) use (&$left): string {
+            if (strpos($sql, 'sweep_') !== false && strpos($sql, 'INSERT') === 0 && $left-- === 1) {
+                throw new \RuntimeException('killed');
+            }
+            return $sql;
+        };
+        add_filter('query', $kill);
+        for ($n = 1; $left <= 0; $n++) {
+            $before = $meta->number('seq');
+            $rows = $wpdb->query("UPDATE {$wpdb->prefix}mepr_transactions SET trans_num = 'ch_cut_$n'");
+            $left = 0;
+            $sweep->begin($some);
+            $left = $n;
+            for ($i = 0, $done = false; !$done; $i++) {
+                $this->assertLessThan(200, $i, 'it never ends');
+                try {
+                    $done = $sweep->proceed($none);
+                } catch (\RuntimeException $killed) {
+                    $this->assertSame('killed', $killed->getMessage());
+                }
+            }
+            $told = "SELECT COUNT(*) FROM {$wpdb->prefix}mi_state WHERE entity = 2 AND seq > $before";
+            $this->assertSame($rows, (int) $wpdb->get_var($told), "killed before its write number $n");
+        }
+        remove_filter('query', $kill);
+        $this->assertGreaterThan(5, $n);
+    }
+
     public function testARowThatAPageShowedFirstIsToldToWhomeverFollowsTheChanges(): void
     {
         $since = $this->upToDate();

@@ -198,6 +198,20 @@ final class ConnectTest extends TestCase
         $this->assertFalse($this->connected());
     }
 
+    public function testADisconnectionWithTheKeyBeforeEndsAll(): void
+    {
+        wp_cache_flush();
+        $secret = Signature::secret();
+        $connection = ['connection_id' => $this->key['connection_id']];
+        (new Keys())->put('mik_first', $secret, $connection, 1);
+        $first = new Client($this->url(''), 'mik_first', $secret);
+        $this->assertSame(200, $first->call('/sync')->status);
+        wp_cache_flush();
+        (new Keys())->put('mik_second', Signature::secret(), $connection, 1);
+        $this->assertSame(200, $first->call('/sync/disconnect', [], 'POST', '{"reason":"disconnected by the tenant"}')->status);
+        $this->assertFalse($this->connected(), 'nobody may have the second key');
+    }
+
     public function testAKeyThatNobodyUsesIsSaid(): void
     {
         wp_cache_flush();

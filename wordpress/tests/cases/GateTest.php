@@ -103,6 +103,10 @@ final class GateTest extends SiteTestCase
         foreach ($moments as $what => $text) {
             yield "since: $what" => ['/sync/changes', 'since', $text];
         }
+        $lists = ['a line behind' => "members\n", 'a space' => 'members, rules', 'very long' => str_repeat('m', 301)];
+        foreach ($lists as $what => $text) {
+            yield "entities: $what" => ['/sync/changes', 'entities', $text];
+        }
     }
 
     /** @dataProvider oddities */
