@@ -126,7 +126,8 @@ func (c *connectMemberPressCommand) Run(ctx context.Context, p *program) error {
 			}
 		}
 		p.answer(view, func(w io.Writer) {
-			writef(w, "Connected MemberPress to %s, as %s.\nKnock address: %s\n", t.Name, view.State, view.WebhookURL)
+			writef(w, "Connected MemberPress to %s, as %s.\n", t.Name, view.State)
+			writef(w, "A site that is connected with a key does not know where to knock: it is read by the clock, and by `memberintel sync`.\n")
 			for _, warning := range view.Warnings {
 				writef(w, "Note: %s\n", warning)
 			}

@@ -34,7 +34,7 @@ func (*demoCommand) Help() string {
 		"The club's public website is described by a simulated Claude.\n\n" +
 		"It needs no account anywhere, and nothing leaves the machine. Ctrl-C ends it and everything that it started. With --wordpress the site is a real " +
 		"WordPress with the plugin of this checkout, MemberPress being played by a stand-in with its tables and hooks; WordPress itself is fetched once, as a Debian package.\n\n" +
-		example("memberintel demo") + "\n" + example("memberintel demo --wordpress --members 50")
+		example("memberintel demo", "memberintel demo --wordpress --members 50")
 }
 
 // Run starts the simulated world and the program's own server, fills the warehouse, and lives on until it is

@@ -30,7 +30,7 @@ const (
 const refetchEvery = 500 * time.Millisecond
 
 type serveCommand struct {
-	Roles []string `placeholder:"ROLE,..." default:"web,worker,scheduler" help:"What this process does: web, worker, scheduler."`
+	Roles []string `placeholder:"ROLE" default:"web,worker,scheduler" help:"What this process does: web, worker, scheduler."`
 }
 
 // Help shows an example.

@@ -55,7 +55,7 @@ func settingsPage(t *testing.T) string {
 	}
 	b.WriteString("\n## Secrets\n\n" +
 		"Secrets have no flag, because every user of a machine can read the command lines of its programs. They come from the environment; " +
-		"`connect stripe` and `serve` also read them from stdin, one `NAME=value` a line, where stdin is a file or a pipe. What stdin says wins.\n\n" +
+		"`connect`, `serve`, `user create` and `user password` also read them from stdin, one `NAME=value` a line, where stdin is a file or a pipe. What stdin says wins.\n\n" +
 		"| variable | what it is |\n| --- | --- |\n")
 	for i := range reflect.TypeFor[Secrets]().NumField() {
 		tag := reflect.TypeFor[Secrets]().Field(i).Tag

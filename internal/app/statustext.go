@@ -42,7 +42,7 @@ func (s statusText) write(view statusView) {
 	for _, t := range tenants {
 		s.say("\n%s, plan %s, %s\n", painted(s.paint.bold(printable(t.Name))), string(t.Plan), t.TenantID.String())
 		if len(t.Connections) == 0 {
-			s.say("  Nothing is connected; connect with `memberintel connect stripe --tenant %s`.\n", t.Name)
+			s.say("  Nothing is connected; connect with `memberintel connect stripe` or `memberintel connect memberpress` and --tenant %s.\n", t.Name)
 		}
 		for _, c := range t.Connections {
 			s.connection(c, t.banner(c.ConnectionID))

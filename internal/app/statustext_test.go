@@ -75,7 +75,7 @@ oak-hill, plan pro, 01000000-0000-0000-0000-000000000000
     data as of 2026-11-02 07:30:00 UTC (2 hours ago), last success 2026-11-02 07:30:00 UTC (2 hours ago), next attempt 2026-11-03 07:30:00 UTC (in 22 hours), usually answers in 240 ms
 
 birch-lane, plan free, 02000000-0000-0000-0000-000000000000
-  Nothing is connected; connect with ` + "`memberintel connect stripe --tenant birch-lane`" + `.
+  Nothing is connected; connect with ` + "`memberintel connect stripe` or `memberintel connect memberpress`" + ` and --tenant birch-lane.
 `
 
 func TestStatusSaysTheWorstFirst(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 type syncCommand struct {
 	Tenant   string              `required:"" placeholder:"T" help:"The tenant's id or name."`
 	Pipeline connection.Pipeline `required:"" enum:"${pipelines}" help:"${pipeline_words}."`
-	Mode     syncrun.Mode        `enum:"full,incremental," default:"" help:"full or incremental. Default: full if none was ever completed, else incremental."`
+	Mode     syncrun.Mode        `enum:"full,incremental," default:"" placeholder:"MODE" help:"full or incremental. Default: full if none was ever completed, else incremental."`
 }
 
 // Help shows an example.

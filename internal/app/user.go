@@ -60,7 +60,7 @@ func (p *program) userPassword() (string, error) {
 		return "", err
 	}
 	if p.secrets.UserPassword == "" {
-		return "", usage("There is no password: set MEMBERINTEL_USER_PASSWORD, or write it to stdin as MEMBERINTEL_USER_PASSWORD=value.")
+		return "", usage("There is no password: set MEMBERINTEL_USER_PASSWORD, or give stdin a line with that name, an equals sign and the password.")
 	}
 	return p.secrets.UserPassword, nil
 }

@@ -11,7 +11,7 @@ type Plan string
 
 // The plans that can be bought.
 const (
-	Free Plan = "free" // pulled monthly, webhooks acknowledged and not applied
+	Free Plan = "free" // pulled weekly or monthly; webhooks and knocks are acknowledged and not applied
 	Pro  Plan = "pro"  // pulled daily and live by webhooks
 )
 
