@@ -94,7 +94,9 @@ func (c *demoCommand) show(ctx context.Context, p *program, h *house, world *dem
 	if err != nil {
 		return err
 	}
-	view := demoView{URL: p.PublicURL, Site: world.site.about(), TenantID: connections[0].TenantID}
+	view := demoView{URL: p.PublicURL, Site: world.site.about(), TenantID: connections[0].TenantID, settings: map[string]string{
+		"MEMBERINTEL_DATA_DIR": p.DataDir, "MEMBERINTEL_STRIPE_API_URL": p.StripeAPIURL, "MEMBERINTEL_ALLOW_ADDRESSES": "127.0.0.0/8",
+	}}
 	for _, found := range connections {
 		watch, done := p.progress()
 		report, err := h.sync(ctx, found, tenant.Pro, syncrun.Full, p.Stderr, watch)

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"io"
+	"maps"
+	"slices"
 
 	"memberintel/internal/connection"
 	"memberintel/internal/page"
@@ -29,8 +31,9 @@ type demoView struct {
 		Candidates int64            `json:"candidates"`
 	} `json:"people"`
 
-	summary warehouse.Summary
-	sums    []warehouse.Money
+	settings map[string]string // by which other commands find the demo
+	summary  warehouse.Summary
+	sums     []warehouse.Money
 }
 
 // look reads what is in the warehouse.
@@ -107,6 +110,11 @@ func (v *demoView) write(w io.Writer) {
 	writef(w, "\nStatus page:  %s/\n", v.URL)
 	writef(w, "The site:     %s\n", v.Site)
 	writef(w, "SQL:          psql %q\n", v.DBURL)
+	writef(w, "Commands:     in another terminal\n")
+	for _, name := range slices.Sorted(maps.Keys(v.settings)) {
+		writef(w, "  export %s=%q\n", name, v.settings[name])
+	}
+	writef(w, "  go run ./cmd/memberintel verify --tenant demo --pipeline stripe\n  go run ./cmd/memberintel status\n")
 	for _, query := range demoQueries() {
 		writef(w, "\n  -- %s\n  %s\n", query.asks, query.sql)
 	}

@@ -99,7 +99,7 @@ func memberPressChecklist(kind fault.Kind) []string {
 	case fault.Schema:
 		return []string{
 			keptAside,
-			"Update the memberintel plugin on the site, so that it fits this version.",
+			"Update memberintel and its plugin on the site, so that they fit, then run `memberintel quarantine replay`.",
 			"Look into the PHP error log of the site, for a plugin that writes into other plugins' answers.",
 		}
 	case fault.Unavailable:

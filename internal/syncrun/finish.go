@@ -179,8 +179,12 @@ func judge(o Outcome, quarantined int64, err error) (Status, error) {
 	case o.Problem != "":
 		return Partial, fault.New(cmp.Or(o.ProblemKind, fault.Unavailable), "%s", o.Problem)
 	case quarantined > 0:
+		objects, were := fmt.Sprintf("%d objects have", quarantined), "were"
+		if quarantined == 1 {
+			objects, were = "1 object has", "was"
+		}
 		return Partial, fault.New(fault.Schema,
-			"%d objects have a shape that this version does not understand and were kept aside; see `memberintel quarantine list`.", quarantined)
+			"%s a shape that this version does not understand and %s kept aside; see `memberintel quarantine list`.", objects, were)
 	default:
 		return Succeeded, nil
 	}

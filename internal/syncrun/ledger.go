@@ -90,8 +90,8 @@ type Run struct {
 }
 
 // Begin starts a run that nobody queued, or resumes one of the same mode whose worker died. While another worker is
-// at the tenant's pipeline, or all slots are taken, it waits for at most wait, then gives a fault of kind Busy. The
-// returned context ends when the lease is lost.
+// at the tenant's pipeline, or all slots are taken, it waits for at most wait, then gives a fault of kind Busy. The run's
+// connection knows of a full pass that ended meanwhile. The returned context ends when the lease is lost.
 func (l *Ledger) Begin(ctx context.Context, c connection.Connection, mode Mode, wait time.Duration) (*Run, context.Context, error) {
 	deadline := time.Now().Add(wait)
 	for {
@@ -107,7 +107,22 @@ func (l *Ledger) Begin(ctx context.Context, c connection.Connection, mode Mode, 
 			return nil, ctx, ctx.Err()
 		case <-time.After(250 * time.Millisecond):
 		}
+		if c, err = l.since(ctx, c); err != nil {
+			return nil, ctx, err
+		}
 	}
+}
+
+// since returns the connection with what another worker's full pass may have changed about it meanwhile.
+func (l *Ledger) since(ctx context.Context, c connection.Connection) (connection.Connection, error) {
+	err := l.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
+		now, err := l.Connections.Get(ctx, tx, c.Pipeline)
+		if err == nil && now.ID == c.ID {
+			c.MappingVersion = now.MappingVersion
+		}
+		return err
+	})
+	return c, err
 }
 
 func (l *Ledger) tryBegin(ctx context.Context, c connection.Connection, mode Mode) (*Run, error) {

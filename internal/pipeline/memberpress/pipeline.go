@@ -65,7 +65,10 @@ func source(c connection.Connection) canonical.Source {
 // client makes a client with the connection's own key.
 func (p *Pipeline) client(ctx context.Context, c connection.Connection) (*client, error) {
 	if c.State == connection.Disconnected {
-		return nil, fault.New(fault.Stopped, "This tenant's MemberPress site is disconnected; connect it again with `memberintel connect memberpress`.")
+		return nil, &fault.Error{
+			Kind: fault.Stopped, Sentence: "This tenant's MemberPress site is disconnected; connect it again with `memberintel connect memberpress`.",
+			Checklist: []string{}, // no switch is to be looked for
+		}
 	}
 	at, err := p.site(ctx, c)
 	if err != nil {

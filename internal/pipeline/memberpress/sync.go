@@ -54,7 +54,7 @@ func (p *Pipeline) Sync(ctx context.Context, c connection.Connection, mode syncr
 	if watch != nil {
 		watch(run)
 	}
-	outcome, err := (&pass{p: p, c: c, run: run, client: client}).read(runCtx)
+	outcome, err := (&pass{p: p, c: run.Connection, run: run, client: client}).read(runCtx)
 	report, finishErr := run.Finish(runCtx, outcome, err)
 	return report, errors.Join(err, finishErr)
 }

@@ -44,19 +44,30 @@ func (p *Pipeline) Sync(ctx context.Context, c connection.Connection, mode syncr
 	if err != nil {
 		return syncrun.Report{}, err
 	}
-	mode, err = p.decideMode(ctx, client, c, mode, cursor, known)
+	decided, err := p.decideMode(ctx, client, c, mode, cursor, known)
 	if err != nil {
 		return syncrun.Report{}, err
 	}
-	run, runCtx, err := p.Ledger.Begin(ctx, c, mode, busyWait)
+	run, runCtx, err := p.Ledger.Begin(ctx, c, decided, 0)
+	waited := fault.Is(err, fault.Busy)
+	if waited { // what another worker is at may leave less to do than it seemed
+		if mode != syncrun.Full {
+			mode = syncrun.Incremental
+		}
+		run, runCtx, err = p.Ledger.Begin(ctx, c, mode, busyWait)
+	}
 	if err != nil {
 		return syncrun.Report{}, err
 	}
 	if watch != nil {
 		watch(run)
 	}
-	s := &pass{p: p, c: c, run: run, client: client}
-	outcome, err := s.read(runCtx, cursor)
+	var outcome syncrun.Outcome
+	if waited {
+		outcome, err = p.syncRun(runCtx, run)
+	} else {
+		outcome, err = (&pass{p: p, c: c, run: run, client: client}).read(runCtx, cursor)
+	}
 	report, finishErr := run.Finish(runCtx, outcome, err)
 	return report, errors.Join(err, finishErr)
 }

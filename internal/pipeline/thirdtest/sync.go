@@ -28,7 +28,7 @@ func (p *Pipeline) Sync(ctx context.Context, c connection.Connection, mode syncr
 	if watch != nil {
 		watch(run)
 	}
-	return p.run(ctx, c, run)
+	return p.run(ctx, run.Connection, run)
 }
 
 // SyncQueued is Sync for a run that waits in the queue.
