@@ -41,7 +41,10 @@ func TestFromASiteToItsRows(t *testing.T) {
 	d.must(d.json(exitDone, "quarantine", "list", "--tenant", "club"), map[string]any{
 		"objects.0.pipeline": "memberpress", "objects.0.stream": "transactions", "objects.0.source_id": "1",
 	})
-	d.must(d.json(exitNotHealthy, "quarantine", "replay", "--tenant", "club"), map[string]any{"tried": 1, "released": 0, "left": 1})
+	d.must(d.json(exitNotHealthy, "quarantine", "replay", "--tenant", "club"), map[string]any{
+		"tried": 1, "released": 0, "left": 1,
+		"error_message": "1 object has a shape that this version does not understand and was kept aside; see `memberintel quarantine list`.",
+	})
 	d.must(d.json(exitNotHealthy, "status", "--tenant", "club"), map[string]any{
 		"tenants.0.connections.0.pipeline_type": "memberpress", "tenants.0.connections.0.state": "degraded",
 	})
@@ -50,4 +53,7 @@ func TestFromASiteToItsRows(t *testing.T) {
 		t.Error("the site was not told")
 	}
 	d.must(d.json(exitError, sync...), map[string]any{"kind": "stopped"})
+	if _, out, log := d.run(nil, sync...); out != "" || strings.Contains(log, "switch") {
+		t.Errorf("what has ended is blamed on a switch: %s%s", out, log)
+	}
 }

@@ -117,6 +117,8 @@ type rereadView struct {
 	Released int            `json:"released"`
 	Left     int            `json:"left"`
 	Status   syncrun.Status `json:"status"`
+	// ErrorMessage is why the last run that did not succeed did not; null when all did.
+	ErrorMessage *string `json:"error_message"`
 }
 
 // Run maps the objects again, as they came. What is connected twice has two runs, and the number of the last is told.
@@ -134,12 +136,17 @@ func (c *quarantineReplayCommand) Run(ctx context.Context, p *program) error {
 			}
 			view.RunID, view.Tried, view.Released = out.Report.RunID, view.Tried+out.Tried, view.Released+out.Released
 			if out.Report.Status != syncrun.Succeeded {
-				view.Status = out.Report.Status
+				view.Status, view.ErrorMessage = out.Report.Status, out.Report.ErrorMessage
 			}
 		}
 		view.Left = view.Tried - view.Released
-		p.answer(view, line("Run %d %s: %s tried, %d understood now, %d left.",
-			view.RunID, view.Status, plural(int64(view.Tried), "object"), view.Released, view.Left))
+		p.answer(view, func(w io.Writer) {
+			writef(w, "Run %d %s: %s tried, %d understood now, %d left.\n",
+				view.RunID, view.Status, plural(int64(view.Tried), "object"), view.Released, view.Left)
+			if view.ErrorMessage != nil {
+				writef(w, "%s\n", *view.ErrorMessage)
+			}
+		})
 		return health(view.Status)
 	})
 }
