@@ -73,7 +73,10 @@ func New(cfg Config, ledger *syncrun.Ledger, through *fetch.Client, known *care.
 // home returns the address of the connection's site.
 func (p *Pipeline) home(ctx context.Context, c connection.Connection) (home *url.URL, err error) {
 	if c.State == connection.Disconnected {
-		return nil, fault.New(fault.Stopped, "This tenant's website is disconnected; connect it again with `memberintel connect website`.")
+		return nil, &fault.Error{
+			Kind: fault.Stopped, Sentence: "This tenant's website is disconnected; connect it again with `memberintel connect website`.",
+			Checklist: []string{}, // no switch is to be looked for
+		}
 	}
 	var address string
 	err = p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
