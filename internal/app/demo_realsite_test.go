@@ -17,7 +17,7 @@ func TestDemoWithWordPress(t *testing.T) {
 	if err := json.Unmarshal([]byte(out.String()), &view); err != nil || code != exitDone {
 		t.Fatalf("exit %d, %v\n%s%s", code, err, out.String(), log.String())
 	}
-	if len(view.Verdicts) != 2 || view.Verdicts[1].Checked == 0 || view.People.Linked == 0 || view.People.Candidates == 0 || view.People.ByPlatform["memberpress"] == 0 {
+	if len(view.Verdicts) != 3 || view.Verdicts[1].Checked == 0 || view.People.Linked == 0 || view.People.Candidates == 0 || view.People.ByPlatform["memberpress"] == 0 {
 		t.Errorf("not everybody is where they should be: %s", out.String())
 	}
 }
