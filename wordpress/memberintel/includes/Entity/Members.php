@@ -76,7 +76,7 @@ final class Members extends Entity
 
     protected function parts(): array
     {
-        return $this->covered(['user_login', 'user_email', 'display_name', 'user_registered']);
+        return $this->covered(['id', 'user_login', 'user_email', 'display_name', 'user_registered']);
     }
 
     protected function children(): array
