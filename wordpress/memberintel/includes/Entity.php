@@ -87,7 +87,7 @@ abstract class Entity
         $parts = $this->parts();
         $joins = '';
         foreach ($this->children() as $i => $child) {
-            $joins .= " LEFT JOIN ({$child->digests($span)}) c$i ON c$i.parent = b.{$this->key()}";
+            $joins .= " LEFT JOIN ({$child->digests($this->db, $span)}) c$i ON c$i.parent = b.{$this->key()}";
             $parts[] = "IFNULL(c$i.digest, '')";
         }
         // The cast makes the whole text a binary string: collations of old tables cannot clash, and numbers need no conversion.
