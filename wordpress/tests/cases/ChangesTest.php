@@ -169,6 +169,7 @@ final class ChangesTest extends SiteTestCase
     public function testWhatTwoRowsExchangeIsToldByTheSweep(): void
     {
         global $wpdb;
+        $wpdb->insert($wpdb->users, ['ID' => 1000000, 'user_login' => 'far']); // so that the others are one part of the chunk
         $since = $this->upToDate();
         [$one, $two] = [$this->world->ids['user4'], $this->world->ids['user5']];
         foreach (['users' => 'ID', 'usermeta' => 'user_id', 'mepr_members' => 'user_id'] as $table => $id) {
