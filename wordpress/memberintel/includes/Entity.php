@@ -87,11 +87,12 @@ abstract class Entity
         $parts = $this->parts();
         $joins = '';
         foreach ($this->children() as $i => $child) {
-            $joins .= " LEFT JOIN ({$child->digests($span)}) c$i ON c$i.parent = b.{$this->key()}";
+            $joins .= " LEFT JOIN ({$child->digests($this->db, $span)}) c$i ON c$i.parent = b.{$this->key()}";
             $parts[] = "IFNULL(c$i.digest, '')";
         }
-        // CHAR(31) is a binary string and makes the whole text one, so collations of old tables cannot clash.
-        return "SELECT b.{$this->key()} AS id, LEFT(MD5(CONCAT_WS(CHAR(31), " . implode(', ', $parts) . ")), 16) AS hash
+        // The cast makes the whole text a binary string: collations of old tables cannot clash, and numbers need no conversion.
+        $text = 'CONCAT_WS(CAST(CHAR(31) AS BINARY), ' . implode(', ', $parts) . ')';
+        return "SELECT b.{$this->key()} AS id, LEFT(MD5($text), 16) AS hash
             FROM {$this->table()} b$joins WHERE {$this->filter()} AND {$span->over("b.{$this->key()}")}";
     }
 

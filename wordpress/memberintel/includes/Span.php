@@ -30,6 +30,11 @@ final class Span
         return new self(0, 0, array_map('intval', $ids));
     }
 
+    public function isRange(): bool
+    {
+        return $this->ids === null;
+    }
+
     /** The condition over a column. */
     public function over(string $column): string
     {

@@ -7,6 +7,7 @@ final class State
 {
     private const BATCH = 1000;
     private const DROPPED = 5000;
+    private const PARTS = 20;
     private const NONE = '0000000000000000';
 
     private Database $db;
@@ -45,6 +46,39 @@ final class State
                 return;
             }
         }
+    }
+
+    /**
+     * The parts of a range in which something is not as it was told last. Count and exclusive or of all hashes of a part
+     * tell it in two passes, where looking for each row costs twice that; hence a hash covers the row's id too: contents
+     * that two rows exchange do not cancel out.
+     *
+     * @param int $top about where the range's rows end, however far it goes
+     * @return Span[] ascending
+     */
+    public function unlike(Entity $entity, int $after, int $last, int $top): array
+    {
+        $span = Span::range($after, $last);
+        $width = max(1, intdiv($top - $after, self::PARTS) + 1);
+        $is = $this->sums("({$entity->hashes($span)}) x", 'x.id', 'x.hash', $after, $width);
+        $was = $this->sums("{$this->table} s WHERE s.entity = {$entity->code()} AND s.deleted = 0
+            AND {$span->over('s.row_id')}", 's.row_id', 'HEX(s.hash)', $after, $width);
+        $unlike = [];
+        for ($part = 0; $part <= self::PARTS; $part++) {
+            if (($is[$part] ?? null) !== ($was[$part] ?? null)) {
+                $from = $after + $part * $width;
+                $unlike[] = Span::range($from, $part === self::PARTS ? $last : min($last, $from + $width));
+            }
+        }
+        return $unlike;
+    }
+
+    /** @return array<int, string> count and exclusive or of the hashes by part */
+    private function sums(string $rows, string $id, string $hash, int $after, int $width): array
+    {
+        $sums = $this->db->rows("SELECT LEAST(($id - $after - 1) DIV $width, " . self::PARTS . ") AS part,
+            CONCAT(COUNT(*), '.', BIT_XOR(CAST(CONV($hash, 16, 10) AS UNSIGNED))) AS sum FROM $rows GROUP BY part");
+        return array_column($sums, 'sum', 'part');
     }
 
     /**

@@ -188,9 +188,15 @@ final class Sweep
     public function through(Entity $entity, int $after, Budget $budget): ?int
     {
         while (true) {
-            $last = $this->chunkEnd($entity, $after);
-            $span = Span::range($after, $last);
-            $after = $this->compare($entity, $span, $last);
+            [$last, $top] = $this->chunk($entity, $after);
+            foreach ($this->state->unlike($entity, $after, $last, $top) as $span) {
+                $reached = $this->compare($entity, $span);
+                if ($reached !== null) {
+                    $last = $reached;
+                    break;
+                }
+            }
+            $after = $last;
             if ($after === PHP_INT_MAX) {
                 return null;
             }
@@ -214,18 +220,19 @@ final class Sweep
         }
     }
 
-    /** Compares a range and tells how far it came: where very much has changed, not to its end. */
-    private function compare(Entity $entity, Span $span, int $last): int
+    /** Compares the rows of a range. Null when it came to its end, else, where very much has changed, the id that it reached. */
+    private function compare(Entity $entity, Span $span): ?int
     {
         $changed = $this->state->changed($entity, $span, self::FOUND);
         $gone = $this->state->gone($entity, $span, self::FOUND);
-        $reached = $last;
+        $ends = [PHP_INT_MAX];
         if (count($changed) === self::FOUND) {
-            $reached = min($reached, (int) array_key_last($changed));
+            $ends[] = (int) array_key_last($changed);
         }
         if (count($gone) === self::FOUND) {
-            $reached = min($reached, end($gone));
+            $ends[] = end($gone);
         }
+        $reached = min($ends);
         $within = static function (int $id) use ($reached): bool {
             return $id <= $reached;
         };
@@ -234,16 +241,21 @@ final class Sweep
             array_filter($changed, $within, ARRAY_FILTER_USE_KEY),
             array_filter($gone, $within)
         );
-        return $reached;
+        return $reached === PHP_INT_MAX ? null : $reached;
     }
 
-    /** The id at the end of the next chunk; the last chunk has no end, so that it finds what is gone beyond. */
-    private function chunkEnd(Entity $entity, int $after): int
+    /**
+     * Where the next chunk ends, and its last row's id; the last chunk has no end, so that it finds what is gone beyond.
+     *
+     * @return array{int, int}
+     */
+    private function chunk(Entity $entity, int $after): array
     {
         $chunk = $this->chunk;
         $end = $this->db->rows("SELECT MAX(x.id) AS top, COUNT(*) AS n FROM (SELECT b.{$entity->key()} AS id
             FROM {$entity->table()} b WHERE {$entity->filter()} AND b.{$entity->key()} > $after
             ORDER BY b.{$entity->key()} LIMIT $chunk) x")[0];
-        return (int) $end['n'] < $chunk ? PHP_INT_MAX : (int) $end['top'];
+        $top = max($after, (int) $end['top']);
+        return [(int) $end['n'] < $chunk ? PHP_INT_MAX : $top, $top];
     }
 }

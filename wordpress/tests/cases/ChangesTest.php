@@ -7,6 +7,7 @@ use MemberIntel\Database;
 use MemberIntel\Entities;
 use MemberIntel\MemberPress;
 use MemberIntel\Meta;
+use MemberIntel\Span;
 use MemberIntel\State;
 use MemberIntel\Sweep;
 
@@ -163,6 +164,43 @@ final class ChangesTest extends SiteTestCase
             ['transactions' => [$ids['txn2']]],
             $this->client->changes($since)
         );
+    }
+
+    public function testWhatTwoRowsExchangeIsToldByTheSweep(): void
+    {
+        global $wpdb;
+        $wpdb->insert($wpdb->users, ['ID' => 1000000, 'user_login' => 'far']); // so that the others are one part of the chunk
+        $since = $this->upToDate();
+        [$one, $two] = [$this->world->ids['user4'], $this->world->ids['user5']];
+        foreach (['users' => 'ID', 'usermeta' => 'user_id', 'mepr_members' => 'user_id'] as $table => $id) {
+            foreach ([[$one, 999999], [$two, $one], [999999, $two]] as [$from, $to]) {
+                $wpdb->query("UPDATE {$wpdb->prefix}$table SET $id = $to WHERE $id = $from");
+            }
+        }
+        $wpdb->query("DELETE FROM {$wpdb->prefix}mi_dirty");
+        $this->assertTold(['members' => [$one, $two]], [], $this->client->changes($since));
+    }
+
+    /** A range's meta is read in its own order where it lies close together, else as that of a list of ids is. */
+    public function testAHashIsTheSameHoweverItsMetaIsRead(): void
+    {
+        global $wpdb;
+        $db = new Database($wpdb);
+        $members = (new Entities($db, new MemberPress()))->get('members');
+        $ids = $members->idsAfter(1, 100);
+        $hashes = static function (Span $span) use ($db, $members): array {
+            return array_column($db->rows($members->hashes($span)), 'hash', 'id');
+        };
+        $close = $hashes(Span::ids($ids));
+        $this->assertCount(count($ids), $close);
+        $this->assertEquals($close, $hashes(Span::range(1, PHP_INT_MAX)));
+        foreach ([[$ids[0], 'last_name', 9], [1, 'last_name', 5], [$ids[1], 'not_told', 7]] as [$user, $key, $far]) {
+            $meta = ['umeta_id' => $far * 1000000, 'user_id' => $user, 'meta_key' => $key, 'meta_value' => 'far'];
+            $wpdb->insert($wpdb->usermeta, $meta);
+        }
+        $apart = $hashes(Span::ids($ids));
+        $this->assertSame([$ids[0]], array_keys(array_diff_assoc($apart, $close)));
+        $this->assertEquals($apart, $hashes(Span::range(1, PHP_INT_MAX)));
     }
 
     public function testChangesArePagedInOrderWithoutLoss(): void

@@ -76,12 +76,13 @@ final class Members extends Entity
 
     protected function parts(): array
     {
-        return $this->covered(['user_login', 'user_email', 'display_name', 'user_registered']);
+        return $this->covered(['id', 'user_login', 'user_email', 'display_name', 'user_registered']);
     }
 
     protected function children(): array
     {
-        $children = [new Child($this->db->core('usermeta'), 'user_id', ['meta_key', 'meta_value'], $this->told())];
+        $meta = $this->db->core('usermeta');
+        $children = [new Child($meta, 'user_id', ['meta_key', 'meta_value'], $this->told(), 'umeta_id')];
         if ($this->db->has($this->db->table('mepr_members'))) {
             $children[] = new Child($this->db->table('mepr_members'), 'user_id', ['login_count', 'last_login_id']);
         }
