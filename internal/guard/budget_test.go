@@ -397,3 +397,34 @@ func TestRaisingTheCapsLeavesATrace(t *testing.T) {
 		t.Errorf("%s set %s: %v", actor, now, err)
 	}
 }
+
+// Whoever holds the program's login calls the functions with whatever it likes.
+func TestOddArgumentsPromiseNothing(t *testing.T) {
+	p := newPurse(t)
+	call := func(sql string, args ...any) error {
+		return p.db.TenantTx(t.Context(), p.tenant, func(tx *postgres.TenantTx) error {
+			_, err := tx.Exec(t.Context(), sql, args...)
+			return err
+		})
+	}
+	for name, arguments := range map[string]string{
+		"no prompt":        `'scheduled', 'odd', 'claude-haiku-5-5', false, NULL, 4000, NULL, NULL, NULL`,
+		"no answer":        `'scheduled', 'odd', 'claude-haiku-5-5', false, 32000, NULL, NULL, NULL, NULL`,
+		"less than none":   `'scheduled', 'odd', 'claude-haiku-5-5', false, -32000, 4000, NULL, NULL, NULL`,
+		"no purpose":       `NULL, 'odd', 'claude-haiku-5-5', false, 32000, 4000, NULL, NULL, NULL`,
+		"no stage":         `'scheduled', NULL, 'claude-haiku-5-5', false, 32000, 4000, NULL, NULL, NULL`,
+		"neither batch":    `'scheduled', 'odd', 'claude-haiku-5-5', NULL, 32000, 4000, NULL, NULL, NULL`,
+		"beyond all sizes": `'scheduled', 'odd', 'claude-haiku-5-5', false, 9223372036854775807, 9223372036854775807, NULL, NULL, NULL`,
+	} {
+		if err := call(`SELECT budget_reserve($1, `+arguments+`)`, p.run); err == nil {
+			t.Errorf("%s: the function took it", name)
+		}
+	}
+	r := p.mustReserve()
+	for _, usage := range []string{`NULL, 0, 0, 1`, `1, 0, 0, NULL`, `-1, 0, 0, 1`, `1, -1, NULL, 1`} {
+		if err := call(`SELECT budget_settle($1, $2, `+usage+`, true, '', '')`, r.CallID, r.Token); err == nil {
+			t.Errorf("it was settled with a usage of %s", usage)
+		}
+	}
+	p.holds(spent{Reserved: int64(r.Amount)})
+}

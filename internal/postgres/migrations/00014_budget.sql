@@ -82,7 +82,8 @@ DECLARE
     d spend_total;
     t spend_tenant;
 BEGIN
-    IF of_tenant IS NULL OR for_purpose NOT IN ('first', 'scheduled', 'on_demand') OR input_most < 0 OR output_most < 1 THEN
+    -- Not true, and not merely false: what is null would be promised for nothing.
+    IF (of_tenant IS NOT NULL AND for_purpose IN ('first', 'scheduled', 'on_demand') AND input_most >= 0 AND output_most >= 1) IS NOT TRUE THEN
         RAISE EXCEPTION 'budget_reserve: no tenant, or no such question' USING ERRCODE = '22023';
     END IF;
     PERFORM pg_advisory_xact_lock_shared(29559, k) FROM unnest(ARRAY[321211332, 42025544, -483749504]) AS k ORDER BY k;
@@ -212,7 +213,7 @@ DECLARE
 BEGIN
     IF c.call_id IS NULL THEN
         RAISE EXCEPTION 'budget_settle: call % is not this reservation''s', the_call USING ERRCODE = '22023';
-    ELSIF least(plain, written, cached, told) < 0 THEN
+    ELSIF (plain >= 0 AND written >= 0 AND cached >= 0 AND told >= 0) IS NOT TRUE THEN
         RAISE EXCEPTION 'budget_settle: usage below nothing' USING ERRCODE = '22023';
     END IF;
     fresh := c.status <> 'settled';
