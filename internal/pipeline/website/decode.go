@@ -123,19 +123,34 @@ var (
 		`\b(?:[a-z0-9-]+\.)+(?:[a-z]{2,24}/\S*|(?:com|net|org|info|biz|io|co|app|dev|shop|club|site|online|xyz|example|test)\b)`)
 )
 
+// Texts of many bytes and many layers are cut and peeled only so far: what is kept is short, and an answer may be made to be slow.
+const (
+	maxRaw    = 4 << 10
+	maxLayers = 8
+)
+
 // plain makes one line of plain text: no markup, no addresses, nothing that cannot be seen.
 func plain(text string) string {
-	text = visible(text)
-	for before := ""; before != text; { // what is left of one may make another
-		before = text
-		text = addresses.ReplaceAllString(entities.ReplaceAllString(markup.ReplaceAllString(text, " "), " "), " ")
-	}
-	return oneLine(strings.Map(func(r rune) rune {
+	text = visible(cut(text, maxRaw))
+	text = peel(text, func(text string) string { return entities.ReplaceAllString(markup.ReplaceAllString(text, " "), " ") })
+	text = strings.Map(func(r rune) rune { // before addresses are looked for: it must not put one together
 		if r == '<' || r == '>' || r == '`' {
 			return -1
 		}
 		return r
-	}, text))
+	}, text)
+	return oneLine(peel(text, func(text string) string { return addresses.ReplaceAllString(text, " ") }))
+}
+
+// peel takes away until nothing is left to be taken, since what is left of one may make another.
+func peel(text string, layer func(string) string) string {
+	for range maxLayers {
+		before := text
+		if text = layer(text); text == before {
+			break
+		}
+	}
+	return text
 }
 
 // visible leaves out what is not shown: control characters, marks that turn the direction of writing, empty letters.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -88,6 +89,32 @@ func TestAProfileGoesToClaudeAsItCame(t *testing.T) {
 	d, _ = ground(d, oakText, nil)
 	if diff := cmp.Diff(d, d.profile().draft()); diff != "" {
 		t.Errorf("a draft made a profile and a draft again (-was +is):\n%s", diff)
+	}
+}
+
+// An answer is read within a transaction.
+func TestNoAnswerTakesLongToRead(t *testing.T) {
+	for name, text := range map[string]string{
+		"layers of markup":  strings.Repeat("<", 20_000) + strings.Repeat(">", 20_000),
+		"layers of letters": strings.Repeat("&a", 20_000) + strings.Repeat(";", 20_000),
+		"addresses":         strings.Repeat("a.b.", 20_000) + "com/",
+	} {
+		begin := time.Now()
+		answer, _ := json.Marshal(map[string]any{
+			"niche": claim{text, []string{text}}, "audience": claim{text, []string{text}}, "positioning": claim{text, []string{text}},
+			"pricing_patterns": []pricing{{"tiers", text, []string{text}, []string{text}}}, "content_patterns": []content{{"events", text, []string{text}}},
+		})
+		if _, err := decode(string(answer)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("%s: %v", name, took)
+		}
+	}
+	for _, hidden := range []string{"win.exam<ple.com now", "win.exam`ple.com now", "ht<b>tps://win.example/x"} {
+		if got := plain(hidden); strings.Contains(got, "win.exam") {
+			t.Errorf("%q is kept as %q", hidden, got)
+		}
 	}
 }
 
