@@ -40,6 +40,9 @@ type display struct {
 	Pages    []string `json:"pages"` // paths
 }
 
+// mostShown is how many prices are kept of a reading, since they are kept for ever: more than any club has.
+const mostShown = 200
+
 // sameSense is the similarity from which on two sentences say the same.
 const sameSense = 0.5
 
@@ -175,5 +178,6 @@ func showing(r Reading) display {
 		s.Pages = append(s.Pages, pathOf(p.URL))
 	}
 	s.Prices, s.Pages = sorted(s.Prices), sorted(s.Pages)
+	s.Prices = s.Prices[:min(len(s.Prices), mostShown)]
 	return s
 }

@@ -1,6 +1,7 @@
 package website
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,5 +52,16 @@ func TestSimilarityIsOfWhatWordsMean(t *testing.T) {
 		if s := likeness(c.a, c.b); (s >= sameSense) != c.alike {
 			t.Errorf("%q and %q: %.2f", c.a, c.b, s)
 		}
+	}
+}
+
+// A site that is made to be a burden fills no version with its prices.
+func TestOnlySoManyPricesAreTold(t *testing.T) {
+	var flood Page
+	for i := range 50_000 {
+		flood.Prices = append(flood.Prices, fmt.Sprintf("$%d", i))
+	}
+	if changes := diff(Profile{}, Profile{}, display{}, showing(Reading{Pages: []Page{flood, flood}})); len(changes) > mostShown+2 {
+		t.Errorf("%d changes", len(changes))
 	}
 }

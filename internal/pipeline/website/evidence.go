@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -50,7 +51,7 @@ func ground(d draft, text string, previous *draft) (draft, float64) {
 		if p.Quotes = holds(p.Quotes); len(p.Quotes) == 0 {
 			continue
 		}
-		p.Prices = slices.DeleteFunc(slices.Clone(p.Prices), func(price string) bool { return !strings.Contains(site, price) })
+		p.Prices = slices.DeleteFunc(slices.Clone(p.Prices), func(price string) bool { return !stands(price, site) })
 		out.PricingPatterns = append(out.PricingPatterns, p)
 	}
 	for _, p := range d.ContentPatterns {
@@ -65,10 +66,43 @@ func ground(d draft, text string, previous *draft) (draft, float64) {
 }
 
 // proves reports whether a quote stands in the site's text, says something, and is not addressed to whoever describes
-// the site.
+// the site. A number alone says nothing: one stands in every text.
 func proves(quote, site string) bool {
-	telling := utf8.RuneCountInString(quote) >= 8 && strings.ContainsRune(quote, ' ') || strings.ContainsAny(quote, "0123456789")
-	return telling && strings.Contains(site, quote) && !commands.MatchString(quote)
+	letters := strings.ContainsFunc(quote, func(r rune) bool { return unicode.IsLetter(r) || unicode.Is(unicode.Sc, r) })
+	telling := utf8.RuneCountInString(quote) >= 8 && strings.ContainsRune(quote, ' ') || strings.ContainsAny(quote, "0123456789") && letters
+	return telling && stands(quote, site) && !commands.MatchString(quote)
+}
+
+// stands reports whether words are in a text as they are: "$9" is not in "$99" nor in "$9.50", and "art club" not in "smart club".
+func stands(words, site string) bool {
+	for from := 0; words != ""; {
+		at := strings.Index(site[from:], words)
+		if at < 0 {
+			return false
+		}
+		begin, end := from+at, from+at+len(words)
+		if !joined(site[:begin], words) && !joined(words, site[end:]) {
+			return true
+		}
+		_, size := utf8.DecodeRuneInString(words)
+		from = begin + size
+	}
+	return false
+}
+
+// joined reports whether what stands before and after a place is one word or one number.
+func joined(before, after string) bool {
+	last, size := utf8.DecodeLastRuneInString(before)
+	first, width := utf8.DecodeRuneInString(after)
+	if (last == '.' || last == ',') && unicode.IsDigit(first) {
+		last, _ = utf8.DecodeLastRuneInString(before[:len(before)-size])
+		return unicode.IsDigit(last)
+	}
+	if (first == '.' || first == ',') && unicode.IsDigit(last) {
+		first, _ = utf8.DecodeRuneInString(after[width:])
+		return unicode.IsDigit(first)
+	}
+	return unicode.IsLetter(last) && unicode.IsLetter(first) || unicode.IsDigit(last) && unicode.IsDigit(first)
 }
 
 // commands are the words of texts that want to steer a model. A site that merely is about such models loses a quote by

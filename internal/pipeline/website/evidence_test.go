@@ -32,6 +32,31 @@ func TestOnlyWhatTheTextBearsOutIsKept(t *testing.T) {
 	}
 }
 
+func TestAPartOfAWordOrOfANumberIsNoEvidence(t *testing.T) {
+	const site = "A smart club with 12 courts. Adults pay $99 a month, a day is $9.50, a year $1,200, a ball 5€. Smart club. Café $7."
+	for words, want := range map[string]bool{
+		"smart club": true, "art club with": false, "12 courts": true, "2 courts": false, "$99 a month": true, "$9": false, "$9.50": true, "$9.5": false, "$1": false, "$1,200": true,
+		"200": false, "5€": true, "$7": true, "$99": true, "Caf": false, "": false,
+	} {
+		if got := stands(words, site); got != want {
+			t.Errorf("%q: %v, want %v", words, got, want)
+		}
+	}
+	d, err := decode(oakAnswer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Niche = claim{"A casino", []string{"6", "11", "9 a"}}
+	d.PricingPatterns[0].Prices = []string{"$4", "$49 a month", "$8"}
+	got, _ := ground(d, oakText, nil)
+	if got.Niche.Text != "" {
+		t.Errorf("a number alone bears out %q", got.Niche.Text)
+	}
+	if prices := got.PricingPatterns[0].Prices; len(prices) != 1 {
+		t.Errorf("prices %v, want those of the text alone", prices)
+	}
+}
+
 func TestASentenceThatLostItsGroundsGivesWayToTheOneBefore(t *testing.T) {
 	before, _ := decode(oakAnswer())
 	now, _ := decode(oakAnswer())

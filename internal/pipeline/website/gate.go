@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -52,13 +53,37 @@ func factsHash(pages []Page) [32]byte {
 		for _, l := range p.Navigation {
 			say("link", steady(l.Text)+" "+pathOf(l.URL))
 		}
-		prices = append(prices, p.Prices...)
+		prices = append(prices, labelled(p)...)
 	}
 	slices.Sort(prices)
 	for _, price := range slices.Compact(prices) {
 		say("price", price)
 	}
 	return [32]byte(hash.Sum(nil))
+}
+
+// labelled returns a page's prices, each with the words before it and the heading that it stands under: two plans that change their prices
+// have the same prices as before.
+func labelled(p Page) (prices []string) {
+	heading := ""
+	for _, b := range p.Blocks {
+		if b.Sort == Heading {
+			heading = steady(b.Text)
+		}
+		rest := b.Text
+		for _, price := range pricesIn(b.Text) {
+			before, after, _ := strings.Cut(rest, price)
+			prices, rest = append(prices, heading+" / "+steady(label(before))+" / "+price), after
+		}
+	}
+	return prices
+}
+
+// label is the last words of what stands before a price.
+func label(before string) string {
+	const words = 6
+	all := strings.Fields(before)
+	return strings.Join(all[max(0, len(all)-words):], " ")
 }
 
 // pathOf leaves out the query, which may hold tokens, and the host, which may lose its "www.".

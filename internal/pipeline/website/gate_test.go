@@ -109,6 +109,25 @@ func TestOnePriceOrHeadlineIsSeen(t *testing.T) {
 	}
 }
 
+// Two plans change their prices, and the site has the prices that it had.
+func TestPricesThatChangePlacesAreSeen(t *testing.T) {
+	for name, page := range map[string]string{
+		"cards":    `<h1>Plans</h1><div><h3>Basic</h3><p>%s</p></div><div><h3>Pro</h3><p>%s</p></div>`,
+		"a table":  `<h1>Plans</h1><table><tr><td>Basic</td><td>%s</td></tr><tr><td>Pro</td><td>%s</td></tr></table>`,
+		"a phrase": `<h1>Plans</h1><p>Children pay %s here.</p><p>Adults pay %s here.</p>`,
+	} {
+		read := func(basic, pro string) Reading {
+			r := Reading{Pages: []Page{extractText(fmt.Sprintf(page, basic, pro))}, FetchedAt: start}
+			r.judge()
+			return r
+		}
+		before, after := read("$10 a month", "$20 a month"), read("$20 a month", "$10 a month")
+		if got, why := changed(before.Fingerprint(version), after.Fingerprint(version)); !got || before.Facts == after.Facts {
+			t.Errorf("%s: %s", name, why)
+		}
+	}
+}
+
 func TestVolatileTokensDoNotCount(t *testing.T) {
 	for _, pair := range [][2]string{
 		{"Posted March 9, 2026 by Mei", "Posted 14 April 2027 by Mei"}, {"Open now: 14:05", "Open now: 9:30 pm"}, {"1,204 members online now", "17 members online now"},

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"strings"
 
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
@@ -72,7 +71,7 @@ func compare(ctx context.Context, tx *postgres.TenantTx, c connection.Connection
 	id := fmt.Sprintf("version %d", newest.Profile.Version)
 	check := func(field, words string) {
 		v.Checked++
-		if !strings.Contains(site, words) {
+		if !stands(words, site) {
 			v.Different = append(v.Different, syncrun.Differing{Stream: "evidence", SourceID: id, Field: field, Source: nil, Warehouse: words})
 		}
 	}
