@@ -225,6 +225,17 @@ func (c *carrier) answer(ctx context.Context, of questionRef, r result) error {
 	})
 }
 
+// forget drops the oldest answer of a tenant whose site is disconnected: nobody else would ever take it. It is paid for all the same.
+func (c *carrier) forget(ctx context.Context, of questionRef) error {
+	return c.db.TenantTx(ctx, of.Tenant, func(tx *postgres.TenantTx) error {
+		got, found, err := take(ctx, tx)
+		if err == nil && found && got.Result.Outcome == outcomeSucceeded {
+			_, err = guard.Settle(ctx, tx, got.Reserved, got.Result.Answer.answered(true))
+		}
+		return err
+	})
+}
+
 // dropStale takes back questions that would be answered too late, and those whose call was closed meanwhile.
 func (c *carrier) dropStale(ctx context.Context) error {
 	stale, err := staleQuestions(ctx, c.db)

@@ -229,9 +229,10 @@ type carried struct {
 	Result   result
 }
 
-// answered returns whose answers wait, the oldest first.
+// answered returns some whose answers wait. Chance picks them where there are many: a site that is not synced leaves its answer where
+// it is, and enough of those would keep all others from being seen.
 func answered(ctx context.Context, db *postgres.DB, limit int) ([]questionRef, error) {
-	return questionRefs(ctx, db, `SELECT tenant_id, call_id FROM llm_question WHERE answered_at IS NOT NULL ORDER BY answered_at, call_id LIMIT $1`, limit)
+	return questionRefs(ctx, db, `SELECT tenant_id, call_id FROM llm_question WHERE answered_at IS NOT NULL ORDER BY random() LIMIT $1`, limit)
 }
 
 // take hands the tenant's oldest answer over and forgets it, in the transaction that writes what came of it: it is there again

@@ -49,9 +49,13 @@ func (c Courier) Step(ctx context.Context) (arrived int, err error) {
 	waiting, err := answered(ctx, c.Pipeline.DB, atOnce)
 	for _, of := range waiting {
 		id, found, failed := c.connection(ctx, of)
-		if failed == nil && found {
+		switch {
+		case failed != nil:
+		case found:
 			failed = c.Arrived(ctx, id)
 			arrived++
+		default:
+			failed = c.Pipeline.carrier.forget(ctx, of)
 		}
 		err = errors.Join(err, failed)
 	}

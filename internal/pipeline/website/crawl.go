@@ -63,7 +63,8 @@ func (c *crawler) page(answer fetch.Response, kind Kind) (Page, *url.URL, error)
 	if isPage(answer) {
 		page = extract(at, answer.Body, answer.Header.Get("Content-Type"))
 	}
-	page.Kind, page.Status, page.ETag = kind, answer.Status, cut(answer.Header.Get("ETag"), 200)
+	page.Kind, page.Status, page.ETag = kind, answer.Status, cut(clean(answer.Header.Get("ETag")), 200)
+	page.URL = strings.ToValidUTF8(page.URL, "") // a redirect's query is whatever bytes the site sends
 	return page, at, nil
 }
 
@@ -145,7 +146,7 @@ func (r Reading) broken(err error) (Reading, error) {
 	if fetch.SymptomOf(err) == "" || !errors.As(err, &f) {
 		return Reading{}, err
 	}
-	r.State, r.Detail, r.Checklist = Down, f.Sentence, f.Checklist
+	r.State, r.Detail, r.Checklist = Down, clean(f.Sentence), f.Checklist
 	switch fetch.SymptomOf(err) {
 	case fetch.Challenge, fetch.Firewall, fetch.SignIn, fetch.RequestRefused:
 		r.State = Blocked

@@ -144,11 +144,16 @@ func (s *pass) converse(ctx context.Context, k kept, purpose guard.Purpose) (pro
 		if problem == "" {
 			return "", s.publish(ctx, k, profile, reserved, a)
 		}
-		last := a.refused() || !a.readable() || reserved.Attempt > 1
+		last := s.last(a, reserved)
 		if _, err := s.p.Ledger.Settle(ctx, reserved, a.answered(last)); err != nil || last {
 			return problem, err
 		}
 	}
+}
+
+// last reports whether no other attempt is made after an answer of no use.
+func (*pass) last(a answer, reserved guard.Reservation) bool {
+	return a.refused() || !a.readable() || reserved.Attempt > 1
 }
 
 // call pays for one question and asks it. What came is settled before anybody looks at it.
@@ -201,6 +206,7 @@ func (s *pass) believe(a answer, k kept, fresh bool) (Profile, string) {
 		return Profile{}, fmt.Sprintf("Claude's description is not borne out by the site's words (%.0f %% of it).%s", 100*ratio, stays)
 	}
 	p := d.profile()
+	locate(p.Evidence, k)
 	p.Model, p.PromptVersion, p.Grounded, p.Fresh = a.Model, promptVersion(), ratio, fresh
 	if s.before.Profile != nil {
 		p.Changes = diff(*s.before.Profile, p, s.before.Shown, k.Shown)
@@ -227,7 +233,7 @@ func (s *pass) publish(ctx context.Context, k kept, p Profile, reserved guard.Re
 // taken is what became of an answer that came by a batch.
 type taken struct {
 	problem string // why no profile came of it, "" where one did or was not wanted any more
-	again   bool   // it was no answer, and the question is to be put once more
+	again   bool   // it was no answer, or one of no use, and the question is to be put once more
 }
 
 // collect takes an answer that came by a batch, reads it against what it was asked about, and writes what came of it, all at
@@ -284,6 +290,9 @@ func (s *pass) take(ctx context.Context, tx *postgres.TenantTx) (out taken, err 
 	}
 	profile, problem := s.believe(got.Result.Answer, k, about.Fresh)
 	if out.problem = problem; problem != "" {
+		if out.again = !s.last(got.Result.Answer, got.Reserved); out.again {
+			return out, nil // it was settled when it came, and its analysis goes on
+		}
 		return out, ends()
 	}
 	if _, err := write(ctx, tx, s.c.ID, s.run.ID, k, got.Reserved.CallID, profile); err != nil {

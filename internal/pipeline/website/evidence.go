@@ -105,6 +105,38 @@ func joined(before, after string) bool {
 	return unicode.IsLetter(last) && unicode.IsLetter(first) || unicode.IsDigit(last) && unicode.IsDigit(first)
 }
 
+// locate names the page that each quote comes from. Only a line that heads a page of the reading divides the text: a site may
+// write one that looks so.
+func locate(evidence []Evidence, k kept) {
+	type section struct{ path, text string }
+	known := map[string]string{}
+	for _, path := range k.Shown.Pages {
+		known[headPath(path)] = path
+	}
+	all := []section{{}}
+	for line := range strings.Lines(k.Text) {
+		if head, ok := strings.CutPrefix(line, pageMark); ok {
+			name, _, _ := strings.Cut(head, " (")
+			if path, ok := known[name]; ok {
+				delete(known, name)
+				all = append(all, section{path: path})
+			}
+		}
+		all[len(all)-1].text += line
+	}
+	for i := range all {
+		all[i].text = oneLine(visible(all[i].text))
+	}
+	for i := range evidence {
+		for _, s := range all {
+			if stands(evidence[i].Quote, s.text) {
+				evidence[i].Page = s.path
+				break
+			}
+		}
+	}
+}
+
 // commands are the words of texts that want to steer a model. A site that merely is about such models loses a quote by
 // it and has others.
 var commands = regexp.MustCompile(`(?i)\b(?:(?:ignore|disregard|forget|override)\b.{0,40}\b(?:previous|prior|above|earlier|other|all|instruction|prompt|rule)s?` +

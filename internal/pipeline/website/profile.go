@@ -64,6 +64,7 @@ type ContentPattern struct {
 type Evidence struct {
 	Field string `json:"field"` // niche, audience, positioning, pricing_patterns.KIND or content_patterns.KIND
 	Quote string `json:"quote"` // stands in the text that was read, but for its white space
+	Page  string `json:"page"`  // the path of the first page that says it; "" where it cannot be told
 }
 
 // The fields of a profile, as evidence and changes name them.
@@ -80,7 +81,7 @@ func (d draft) profile() Profile {
 	p := Profile{PricingPatterns: []PricingPattern{}, ContentPatterns: []ContentPattern{}, Evidence: []Evidence{}, Changes: []Change{}}
 	cite := func(field string, quotes []string) {
 		for _, q := range quotes {
-			p.Evidence = append(p.Evidence, Evidence{field, q})
+			p.Evidence = append(p.Evidence, Evidence{Field: field, Quote: q})
 		}
 	}
 	for _, c := range []struct {

@@ -18,7 +18,8 @@ import (
 	"memberintel/internal/postgres"
 )
 
-// textDays is for how long a site's text is kept after its last use. Profiles are kept for ever, HTML never.
+// textDays is for how long a site's text is kept after its last use, and a reading that no profile was made of. Profiles are kept
+// for ever, HTML never.
 const textDays = 90
 
 //go:embed store_past.sql
@@ -127,7 +128,7 @@ func noteStatus(ctx context.Context, tx *postgres.TenantTx, c connection.ID, r R
 	return nil
 }
 
-// keepText stores a text once, and drops those that nobody has used for long.
+// keepText stores a text once, and drops texts and readings that nobody has used for long.
 func keepText(ctx context.Context, tx *postgres.TenantTx, hash []byte, text string) error {
 	packed, err := pack(text)
 	if err != nil {
@@ -138,6 +139,11 @@ func keepText(ctx context.Context, tx *postgres.TenantTx, hash []byte, text stri
 		ON CONFLICT (tenant_id, text_hash) DO UPDATE SET last_used_at = memberintel_now()`, tx.Tenant, hash, packed, len(text))
 	if err == nil {
 		_, err = tx.Exec(ctx, `DELETE FROM site_text WHERE last_used_at < memberintel_now() - make_interval(days => $1)`, textDays)
+	}
+	if err == nil { // readings likewise, but for those that a profile was made of
+		_, err = tx.Exec(ctx, `
+			DELETE FROM fetch_snapshot f WHERE f.fetched_at < memberintel_now() - make_interval(days => $1)
+			   AND NOT EXISTS (SELECT FROM customer_brain.site_profile p WHERE p.tenant_id = f.tenant_id AND p.snapshot_id = f.snapshot_id)`, textDays)
 	}
 	if err != nil {
 		return fmt.Errorf("website: keep a text: %w", err)

@@ -179,6 +179,9 @@ func (s *pass) describe(ctx context.Context) (syncrun.Outcome, error) {
 		return s.outcome(taken.problem), nil
 	}
 	problem, err := s.ask(ctx, reading)
+	if taken.again && err == nil && !s.report.Cached { // another answer is there, or on its way
+		taken.problem = ""
+	}
 	return s.outcome(cmp.Or(problem, taken.problem)), err
 }
 

@@ -110,12 +110,20 @@ func listLines(pages []Page) (lines []textLine) {
 	return lines
 }
 
+// pageMark begins the line that heads a page.
+const pageMark = "=== "
+
 func headLine(p Page) string {
-	path := "/"
-	if u, err := url.Parse(p.URL); err == nil && u.Path != "" {
-		path = cut(clean(u.Path), 120)
+	return fmt.Sprintf("\n%s%s (%s) %s", pageMark, headPath(pathOf(p.URL)), p.Kind, p.Title)
+}
+
+// headPath writes a path as it is read, "/" for the homepage's.
+func headPath(escaped string) string {
+	path, err := url.PathUnescape(escaped)
+	if err != nil || path == "" {
+		return "/"
 	}
-	return fmt.Sprintf("\n=== %s (%s) %s", path, p.Kind, p.Title)
+	return cut(clean(path), 120)
 }
 
 // menuLine is the navigation that no page before had.
