@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/anthropics/anthropic-sdk-go"
@@ -48,7 +49,11 @@ func (c *claudeClient) create(ctx context.Context, questions []batched) (claudeB
 	sent, ctx := watchSending(ctx)
 	b, err := c.api.Messages.Batches.New(ctx, p, option.WithRequestTimeout(batchPatience))
 	if err != nil {
-		return claudeBatch{}, c.failed(err, sent.Load())
+		failed := c.failed(err, sent.Load())
+		if failed.Status >= http.StatusInternalServerError && failed.Status != overloaded {
+			failed.Free = false // whatever broke may have broken after the batch was there
+		}
+		return claudeBatch{}, failed
 	}
 	if b.ID == "" {
 		return claudeBatch{}, c.failed(errors.New("the answer has no id"), true)

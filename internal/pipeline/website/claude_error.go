@@ -14,6 +14,9 @@ import (
 	"memberintel/internal/fault"
 )
 
+// overloaded is the status with which the API refuses what it has no room for.
+const overloaded = 529
+
 // callError is why Claude did not answer.
 type callError struct {
 	Status    int    // 0: no answer came
@@ -44,7 +47,7 @@ func (e *callError) fault() *fault.Error {
 	switch {
 	case e.Operator:
 		told = fault.Wrap(fault.Stopped, e, "The analysis of websites is not available at the moment; the operator has been told.")
-	case e.Status == http.StatusTooManyRequests || e.Status == 529:
+	case e.Status == http.StatusTooManyRequests || e.Status == overloaded:
 		told = fault.Wrap(fault.RateLimited, e, "The analysis is busy; it is tried again.")
 	case !e.Retry:
 		told = fault.Wrap(fault.Schema, e, "The analysis did not take the question; the operator's log has the details.")
@@ -75,8 +78,8 @@ func (c *claudeClient) failed(err error, sent bool) *callError {
 	known := json.Unmarshal([]byte(refused.RawJSON()), &body) == nil && body.Error.Type != ""
 	e := &callError{
 		Status: refused.StatusCode, Type: body.Error.Type, RequestID: refused.RequestID, After: retryAfter(refused.Response), cause: c.clean(body.Error.Message),
-		// Whatever stands between may have lost an answer that the API gave.
-		Free: known || refused.StatusCode < 500,
+		// Whatever stands between may have lost an answer that the API gave, and what took too long may have been done.
+		Free: known && refused.StatusCode != http.StatusGatewayTimeout || refused.StatusCode < 500,
 	}
 	if !known {
 		e.cause = "an answer that is not the API's"

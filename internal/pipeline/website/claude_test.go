@@ -120,6 +120,7 @@ func TestWhatAFailedCallMeans(t *testing.T) {
 		"unpaid":        {claude.Fault{Kind: claude.Unpaid}, callError{Status: 402, Type: "billing_error", Free: true, Operator: true}},
 		"forbidden":     {claude.Fault{Kind: claude.Forbidden}, callError{Status: 403, Type: "permission_error", Free: true, Operator: true}},
 		"too large":     {claude.Fault{Kind: claude.TooLarge}, callError{Status: 413, Type: "request_too_large", Free: true}},
+		"too late":      {claude.Fault{Kind: claude.Late}, callError{Status: 504, Type: "timeout_error", Retry: true}},
 		"a proxy":       {claude.Fault{Kind: claude.HTMLError}, callError{Status: 502, Retry: true}},
 		"redirected":    {claude.Fault{Kind: claude.Redirected}, callError{Free: true, Operator: true}},
 		"dropped":       {claude.Fault{Kind: claude.Dropped}, callError{Retry: true}},

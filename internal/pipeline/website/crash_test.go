@@ -61,6 +61,7 @@ func TestABusyClaudeCostsNothingAndSparesTheSite(t *testing.T) {
 func TestABatchInTroubleEndsInOneProfile(t *testing.T) {
 	for name, f := range map[string]claude.Fault{
 		"the creation is not answered": {Kind: claude.Lost, Path: "/batches", Count: 1},
+		"the creation is too late":     {Kind: claude.Late, Path: "/batches", Count: 1},
 		"each result comes twice":      {Kind: claude.Doubled},
 		"all expires":                  {Kind: claude.ExpiredResult, Count: 1},
 		"all errs":                     {Kind: claude.ErroredResult, Count: 1},
@@ -84,6 +85,9 @@ func TestABatchInTroubleEndsInOneProfile(t *testing.T) {
 			}
 			if n := s.count(`SELECT count(*) FROM llm_call WHERE batch AND status = 'settled'`); n != 1 {
 				t.Errorf("%d calls of batches are settled, want 1", n)
+			}
+			if _, err := s.p.claude.since(t.Context(), time.Time{}); err != nil { // a batch that nobody knows of is worked off when it is listed
+				t.Fatal(err)
 			}
 			batched := 0
 			for _, bill := range s.api.Bills() {

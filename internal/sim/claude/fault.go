@@ -27,6 +27,7 @@ const (
 	Redirected   FaultKind = "redirected"   // something sends the client, with its key, elsewhere
 
 	Lost      FaultKind = "lost"       // the work is done and charged for, and the connection ends before the answer
+	Late      FaultKind = "late"       // the work is done and charged for, and the API answers 504 in place of it
 	Cut       FaultKind = "cut"        // the answer ends in its midst
 	Refusal   FaultKind = "refusal"    // stop_reason refusal, HTTP 200
 	MaxTokens FaultKind = "max_tokens" // stop_reason max_tokens, HTTP 200, the text cut
@@ -106,7 +107,7 @@ func (f Fault) ofResults() bool {
 // answers reports whether the work is done all the same.
 func (f Fault) answers() bool {
 	switch f.Kind {
-	case Lost, Cut, Refusal, MaxTokens, Thinking, Garbled, Doubled, Missing, ExpiredResult, ErroredResult:
+	case Lost, Late, Cut, Refusal, MaxTokens, Thinking, Garbled, Doubled, Missing, ExpiredResult, ErroredResult:
 		return true
 	default:
 		return false
@@ -171,6 +172,8 @@ func send(w http.ResponseWriter, r *http.Request, contentType string, body []byt
 	switch faultOf(r.Context()) {
 	case Lost:
 		panic(http.ErrAbortHandler)
+	case Late:
+		refuse(w, http.StatusGatewayTimeout, "timeout_error", "Request timed out.")
 	case Cut:
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		_, _ = w.Write(body[:len(body)/2])
