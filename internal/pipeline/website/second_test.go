@@ -1,7 +1,10 @@
 package website
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -138,5 +141,40 @@ func TestWhateverBytesASiteSendsCanBeKept(t *testing.T) {
 	page, _, err := c.page(fetch.Response{Status: 200, URL: "http://oak.example/?a=\xff", Header: http.Header{"Etag": {"\"\xff\x00a\""}}, Body: []byte("<title>\xff\x00</title>")}, Home)
 	if err != nil || !utf8.ValidString(page.URL+page.ETag+page.Title) || strings.Contains(page.URL+page.ETag+page.Title, "\x00") {
 		t.Errorf("%q, %q, %q, %v", page.URL, page.ETag, page.Title, err)
+	}
+}
+
+// A page that never comes again must not keep a new headline from being seen.
+func TestAPageThatStaysAwayHidesNoChange(t *testing.T) {
+	s := newStreet(t, claude.Config{})
+	headline, away := "Tennis for all of Riverton", false
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		switch {
+		case r.URL.Path == "/":
+			_, _ = io.WriteString(w, "<title>Oak Hill</title><h1>"+headline+`</h1><a href="/pricing">Prices</a>`+filler)
+		case r.URL.Path == "/pricing" && away:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case r.URL.Path == "/pricing":
+			_, _ = io.WriteString(w, "<title>Prices</title><h1>Prices</h1><p>Adults pay $49 a month.</p>")
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	s.port = must(url.Parse(server.URL)).Port()
+	c := s.club(sim.Lakeside, tenant.Pro)
+	s.well(c)
+	headline, away = "Chess for all of Riverton", true
+	for week, want := range []int{1, 2, 2, 2} { // one week may be an accident
+		s.pass(7 * 24 * time.Hour)
+		if r := s.well(c); r.Profile.Version != want {
+			t.Errorf("week %d: version %d, want %d", week, r.Profile.Version, want)
+		}
+	}
+	away = false
+	s.pass(7 * 24 * time.Hour)
+	if r := s.well(c); r.Profile.Version != 3 {
+		t.Errorf("the page is back: version %d", r.Profile.Version)
 	}
 }

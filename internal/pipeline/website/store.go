@@ -220,6 +220,23 @@ func undescribed(ctx context.Context, tx *postgres.TenantTx, c connection.ID, yo
 	return readingOf(ctx, tx, snapshot)
 }
 
+// partialSince returns since when each reading of a site has missed a page, the zero time where the newest was whole.
+func partialSince(ctx context.Context, tx *postgres.TenantTx, c connection.ID) (time.Time, error) {
+	var since *time.Time
+	err := tx.QueryRow(ctx, `
+		SELECT min(f.fetched_at) FROM fetch_snapshot f
+		 WHERE f.connection_id = $1 AND f.state = 'up' AND f.snapshot_id > coalesce((
+		     SELECT max(w.snapshot_id) FROM fetch_snapshot w
+		      WHERE w.connection_id = $1 AND w.state = 'up' AND NOT coalesce((w.fingerprint->>'partial')::boolean, false)), 0)`, c).Scan(&since)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("website: look for the last whole reading: %w", err)
+	}
+	if since == nil {
+		return time.Time{}, nil
+	}
+	return *since, nil
+}
+
 // write adds a version, and returns it with its number and time.
 func write(ctx context.Context, tx *postgres.TenantTx, c connection.ID, run int64, from kept, call int64, p Profile) (Profile, error) {
 	columns := make([][]byte, 4)

@@ -27,6 +27,8 @@ const (
 	goOnFor = time.Hour
 	// freshEvery is how often a profile is written without a look at the one before.
 	freshEvery = 13 * 7 * 24 * time.Hour
+	// partialFor is for how long readings may miss a page before they are judged all the same: the second weekly one is.
+	partialFor = 5 * 24 * time.Hour
 	// withoutKey is when to look again whether the operator has given a key.
 	withoutKey = 24 * time.Hour
 )
@@ -226,7 +228,11 @@ func (s *pass) look(ctx context.Context) (kept, bool, error) {
 	s.report.Site, s.asOf = r.State, r.FetchedAt
 	gate, why, isNew := "", "", false
 	if r.State == Up {
-		isNew, why = changed(s.before.Print, r.Fingerprint(recipe()))
+		now, err := s.fingerprint(ctx, r)
+		if err != nil {
+			return kept{}, false, err
+		}
+		isNew, why = changed(s.before.Print, now)
 		if isNew, why = s.due(isNew, why, r); isNew {
 			gate = "changed"
 		} else {
@@ -245,6 +251,21 @@ func (s *pass) look(ctx context.Context) (kept, bool, error) {
 		err = s.trouble(r)
 	}
 	return k, isNew, err
+}
+
+// fingerprint takes a reading that misses a page as it is once that has lasted: a page that never comes would keep every
+// other change from being seen.
+func (s *pass) fingerprint(ctx context.Context, r Reading) (Fingerprint, error) {
+	now := r.Fingerprint(recipe())
+	if !now.Partial {
+		return now, nil
+	}
+	err := s.p.DB.TenantTx(ctx, s.c.TenantID, func(tx *postgres.TenantTx) error {
+		since, err := partialSince(ctx, tx, s.c.ID)
+		now.Partial = since.IsZero() || r.FetchedAt.Sub(since) < partialFor
+		return err
+	})
+	return now, err
 }
 
 // due lets a profile be written afresh each quarter, whatever the gate says.
