@@ -271,7 +271,7 @@ func (s *pass) take(ctx context.Context, tx *postgres.TenantTx) (out taken, err 
 		return out, err
 	}
 	if got.Result.Outcome != outcomeSucceeded {
-		s.p.Log.WarnContext(ctx, "a question in a batch was not answered", "outcome", got.Result.Outcome, "detail", got.Result.Detail)
+		s.p.Log.WarnContext(ctx, "a question in a batch was not answered", "outcome", got.Result.Outcome, "detail", s.p.claude.clean(got.Result.Detail))
 		if out.again = !strings.HasPrefix(got.Result.Detail, "invalid_request_error"); !out.again {
 			out.problem = "Claude did not take the question. The profile stays as it was."
 		}

@@ -108,7 +108,21 @@ func keep(ctx context.Context, tx *postgres.TenantTx, c connection.ID, run int64
 			return k, fmt.Errorf("website: keep a page: %w", err)
 		}
 	}
+	if err := dropReadings(ctx, tx, c); err != nil {
+		return k, err
+	}
 	return k, noteStatus(ctx, tx, c, r)
+}
+
+// dropReadings drops a connection's old readings with their pages, but for those that a profile was made of.
+func dropReadings(ctx context.Context, tx *postgres.TenantTx, c connection.ID) error {
+	_, err := tx.Exec(ctx, `
+		DELETE FROM fetch_snapshot f WHERE f.connection_id = $1 AND f.fetched_at < memberintel_now() - make_interval(days => $2)
+		   AND NOT EXISTS (SELECT FROM customer_brain.site_profile p WHERE p.tenant_id = f.tenant_id AND p.snapshot_id = f.snapshot_id)`, c, textDays)
+	if err != nil {
+		return fmt.Errorf("website: drop old readings: %w", err)
+	}
+	return nil
 }
 
 // noteStatus says how the site fares. The profile is out of date from the second reading on that finds the site down, and from
@@ -128,7 +142,7 @@ func noteStatus(ctx context.Context, tx *postgres.TenantTx, c connection.ID, r R
 	return nil
 }
 
-// keepText stores a text once, and drops texts and readings that nobody has used for long.
+// keepText stores a text once, and drops those that nobody has used for long.
 func keepText(ctx context.Context, tx *postgres.TenantTx, hash []byte, text string) error {
 	packed, err := pack(text)
 	if err != nil {
@@ -139,11 +153,6 @@ func keepText(ctx context.Context, tx *postgres.TenantTx, hash []byte, text stri
 		ON CONFLICT (tenant_id, text_hash) DO UPDATE SET last_used_at = memberintel_now()`, tx.Tenant, hash, packed, len(text))
 	if err == nil {
 		_, err = tx.Exec(ctx, `DELETE FROM site_text WHERE last_used_at < memberintel_now() - make_interval(days => $1)`, textDays)
-	}
-	if err == nil { // readings likewise, but for those that a profile was made of
-		_, err = tx.Exec(ctx, `
-			DELETE FROM fetch_snapshot f WHERE f.fetched_at < memberintel_now() - make_interval(days => $1)
-			   AND NOT EXISTS (SELECT FROM customer_brain.site_profile p WHERE p.tenant_id = f.tenant_id AND p.snapshot_id = f.snapshot_id)`, textDays)
 	}
 	if err != nil {
 		return fmt.Errorf("website: keep a text: %w", err)
