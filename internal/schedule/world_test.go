@@ -139,7 +139,7 @@ func (w *world) settableClock() (set func(time.Time)) {
 	w.t.Helper()
 	w.exec(`CREATE TABLE test_clock (at timestamptz)`)
 	w.exec(`INSERT INTO test_clock VALUES (now())`)
-	w.exec(`GRANT SELECT ON test_clock TO memberintel_app, memberintel_service, memberintel_operator`)
+	w.exec(`GRANT SELECT ON test_clock TO PUBLIC`)
 	w.exec(`CREATE OR REPLACE FUNCTION memberintel_now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM test_clock'`)
 	return func(at time.Time) { w.exec(`UPDATE test_clock SET at = $1`, at) }
 }
