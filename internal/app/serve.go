@@ -101,7 +101,7 @@ func (p *program) serve(ctx context.Context, h *house, roles []string, listener 
 		return err
 	}
 	if err := p.tellBudget(ctx, h); err != nil {
-		return err
+		p.log.WarnContext(ctx, "the caps for claude could not be compared with the settings", "error", err)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { h.db.Keep(ctx); return nil })
