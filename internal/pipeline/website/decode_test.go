@@ -92,25 +92,33 @@ func TestAProfileGoesToClaudeAsItCame(t *testing.T) {
 	}
 }
 
-// An answer is read within a transaction.
+// TestNoAnswerTakesLongToRead: an answer made to be slow, against a usual one of the same length, since it is read within a transaction.
 func TestNoAnswerTakesLongToRead(t *testing.T) {
-	for name, text := range map[string]string{
-		"layers of markup":  strings.Repeat("<", 20_000) + strings.Repeat(">", 20_000),
-		"layers of letters": strings.Repeat("&a", 20_000) + strings.Repeat(";", 20_000),
-		"addresses":         strings.Repeat("a.b.", 20_000) + "com/",
-	} {
-		begin := time.Now()
+	fill := func(s string) string { return strings.Repeat(s, 60_000/len(s)) }
+	digest := func(text string) time.Duration {
 		answer, _ := json.Marshal(map[string]any{
 			"niche": claim{text, []string{text}}, "audience": claim{text, []string{text}}, "positioning": claim{text, []string{text}},
 			"pricing_patterns": []pricing{{"tiers", text, []string{text}, []string{text}}}, "content_patterns": []content{{"events", text, []string{text}}},
 		})
+		began := time.Now()
 		if _, err := decode(string(answer)); err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%.20q: %v", text, err)
 		}
-		if took := time.Since(begin); took > time.Second {
-			t.Errorf("%s: %v", name, took)
+		return time.Since(began)
+	}
+	usual := digest(fill("Play all week for $49 a month. "))
+	for name, text := range map[string]string{
+		"layers of markup":  strings.Repeat("<", 30_000) + strings.Repeat(">", 30_000),
+		"layers of letters": strings.Repeat("&a", 20_000) + strings.Repeat(";", 20_000),
+		"addresses":         fill("a.b.") + "com/",
+	} {
+		if took := digest(text); took > 10*usual {
+			t.Errorf("%s: %v, a usual answer of as many letters %v", name, took, usual)
 		}
 	}
+}
+
+func TestNothingIsPutTogetherByWhatIsTakenAway(t *testing.T) {
 	for _, hidden := range []string{"win.exam<ple.com now", "win.exam`ple.com now", "ht<b>tps://win.example/x"} {
 		if got := plain(hidden); strings.Contains(got, "win.exam") {
 			t.Errorf("%q is kept as %q", hidden, got)
