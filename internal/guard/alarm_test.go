@@ -10,6 +10,7 @@ import (
 
 	"memberintel/internal/guard"
 	"memberintel/internal/postgres"
+	"memberintel/internal/tenant"
 )
 
 // raised looks at the budget, and returns what has come up.
@@ -45,7 +46,10 @@ func TestACapIsToldAt50And80And100Percent(t *testing.T) {
 	}
 	p.expectRaised()
 	for i, want := range [][]string{nil, nil, nil, {"spend day 50"}, nil, {"spend day 80"}, {"spend day 100"}} {
-		p.mustReserve(func(a *guard.Ask) { a.Stage = fmt.Sprint(i) }) // 6,000 each
+		club, run := p.newTenant(fmt.Sprint("Club ", i), tenant.Free)
+		if _, err := p.reserveAs(club, p.ask(func(a *guard.Ask) { a.RunID = run })); err != nil { // 6,000 each
+			t.Fatal(err)
+		}
 		p.expectRaised(want...)
 	}
 	p.clock.Advance(24 * time.Hour)
@@ -76,7 +80,7 @@ func TestACapIsToldAt50And80And100Percent(t *testing.T) {
 func TestCallsThatNobodyClosesAreTold(t *testing.T) {
 	p := newPurse(t)
 	p.mustReserve()
-	batch := p.mustReserve(func(a *guard.Ask) { a.Batch, a.Stage = true, "batch" })
+	batch := p.mustReserve(func(a *guard.Ask) { a.Batch, a.Purpose = true, guard.First })
 	p.clock.Advance(59 * time.Minute)
 	p.expectRaised()
 	p.clock.Advance(2 * time.Minute)

@@ -46,11 +46,18 @@ const (
 	OnDemand  Purpose = "on_demand" // twice a day (UTC), on pro
 )
 
+// Stage is which of an analysis' calls it is; each has two attempts. The database knows those that there are and refuses
+// any other, since another name would be another two calls.
+type Stage string
+
+// Describe is the one call of an analysis: what the site is about.
+const Describe Stage = "describe"
+
 // Ask is a call to Claude that is to be paid for.
 type Ask struct {
 	RunID   int64 // of the sync run that makes it, which must be running
 	Purpose Purpose
-	Stage   string // which of an analysis' calls it is; each stage has two attempts
+	Stage   Stage
 	Model   string
 	Batch   bool // sent in a batch, for less money, and answered within a day or two
 	// The most that it can come to. A prompt never has more tokens than bytes.

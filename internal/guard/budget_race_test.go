@@ -9,16 +9,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"memberintel/internal/fault"
 	"memberintel/internal/guard"
 	"memberintel/internal/postgres"
 	"memberintel/internal/tenant"
 )
 
-// 24 workers reserve and give back without a pause. Once the throw has returned there is no further reservation, and it
-// is not kept waiting by them.
+// 24 workers reserve and give back without a pause, every second one past this package. Once the throw has returned there is
+// no further reservation, and it is not kept waiting by them.
 func TestTheKillSwitchUnder24Workers(t *testing.T) {
-	for _, name := range []string{guard.Claude, "all", "pipeline:website"} {
+	for _, name := range []string{guard.Claude, "all", "pipeline:website", "tenant"} {
 		t.Run(name, func(t *testing.T) {
 			p := newPurse(t)
 			operator, err := postgres.Connect(t.Context(), p.db.AppURL(), p.db.OwnerURL(), 2)
@@ -30,14 +32,25 @@ func TestTheKillSwitchUnder24Workers(t *testing.T) {
 			warm := make(chan struct{})
 			var workers sync.WaitGroup
 			for n := range 24 {
-				id, run := p.newTenant(fmt.Sprint("Club ", n), tenant.Pro)
+				id, run := p.tenant, p.run
+				if name != "tenant" {
+					id, run = p.newTenant(fmt.Sprint("Club ", n), tenant.Pro)
+				}
+				reserve := p.reserveAs
+				if n%2 == 1 {
+					reserve = p.reserveAlone
+				}
 				workers.Go(func() {
-					for i := 0; ; i++ {
-						r, err := p.reserveAs(id, guard.Ask{RunID: run, Purpose: guard.Scheduled, Stage: fmt.Sprint(i), Model: "claude-haiku-5-5", InputTokens: 100, OutputTokens: 100})
-						if fault.Is(err, fault.Stopped) {
+					for {
+						r, err := reserve(id, p.ask(func(a *guard.Ask) { a.RunID, a.InputTokens, a.OutputTokens = run, 100, 100 }))
+						var why *guard.Refusal
+						switch {
+						case fault.Is(err, fault.Stopped):
 							return
-						}
-						if err != nil {
+						case errors.As(err, &why) && why.Reason == guard.Attempts:
+							p.clock.Advance(7 * 24 * time.Hour) // this week's are used up
+							continue
+						case err != nil:
 							t.Error(err)
 							return
 						}
@@ -49,8 +62,12 @@ func TestTheKillSwitchUnder24Workers(t *testing.T) {
 				})
 			}
 			<-warm
+			thrown := name
+			if name == "tenant" {
+				thrown += ":" + p.tenant.String()
+			}
 			began := time.Now()
-			if err := guard.Throw(t.Context(), operator, name, "stop", "olga", 0); err != nil {
+			if err := guard.Throw(t.Context(), operator, thrown, "stop", "olga", 0); err != nil {
 				t.Fatal(err)
 			}
 			took := time.Since(began)
@@ -67,47 +84,71 @@ func TestTheKillSwitchUnder24Workers(t *testing.T) {
 	}
 }
 
-// Whoever calls the function by itself, without the questions that this package asks first, is stopped as well.
-func TestTheFunctionItselfHeedsTheSwitch(t *testing.T) {
-	p := newPurse(t)
-	sql := `SELECT outcome FROM budget_reserve($1, 'scheduled', 's', 'claude-haiku-5-5', false, 1, 1, 1000000, 1000000, 1000000)`
-	asked, proceed, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		err := p.db.TenantTx(t.Context(), p.tenant, func(tx *postgres.TenantTx) error {
-			var outcome string
-			if err := tx.QueryRow(t.Context(), sql, p.run).Scan(&outcome); err != nil || outcome != "reserved" {
-				t.Errorf("%s: %v", outcome, err)
-			}
-			close(asked)
-			<-proceed
-			return nil
-		})
-		if err != nil {
-			t.Error(err)
-		}
-	}()
-	<-asked
-	thrown := make(chan error, 1)
-	go func() {
-		thrown <- guard.Throw(context.WithoutCancel(t.Context()), p.db, guard.Claude, "stop", "olga", 0)
-	}()
-	for !p.waiting() && t.Context().Err() == nil {
-	}
-	close(proceed)
-	<-done
-	if err := <-thrown; err != nil {
-		t.Error(err)
-	}
-	err := p.db.TenantTx(t.Context(), p.tenant, func(tx *postgres.TenantTx) error {
+// reserveAlone calls the function by itself, without the questions that this package asks first.
+func (p *purse) reserveAlone(id tenant.ID, a guard.Ask) (guard.Reservation, error) {
+	r := guard.Reservation{Tenant: id}
+	err := p.db.TenantTx(p.t.Context(), id, func(tx *postgres.TenantTx) error {
 		var outcome string
-		if err := tx.QueryRow(t.Context(), sql, p.run).Scan(&outcome); err != nil || outcome != "stopped" {
-			t.Errorf("%s: %v", outcome, err)
+		var call *int64
+		var token *uuid.UUID
+		err := tx.QueryRow(p.t.Context(), `SELECT outcome, call_id, token FROM budget_reserve($1, $2, $3, $4, $5, $6, $7, NULL, NULL, NULL)`,
+			a.RunID, a.Purpose, a.Stage, a.Model, a.Batch, a.InputTokens, a.OutputTokens).Scan(&outcome, &call, &token)
+		switch {
+		case err != nil:
+			return err
+		case outcome == "stopped":
+			return fault.New(fault.Stopped, "stopped")
+		case outcome != "reserved":
+			return &guard.Refusal{Reason: guard.Reason(outcome)}
 		}
+		r.CallID, r.Token = *call, *token
 		return nil
 	})
-	if err != nil {
-		t.Error(err)
+	return r, err
+}
+
+// Whoever calls the function by itself is stopped as well, and waited for.
+func TestTheFunctionItselfHeedsEverySwitch(t *testing.T) {
+	p := newPurse(t)
+	for _, name := range []string{guard.Claude, "all", "pipeline:website", "tenant:" + p.tenant.String()} {
+		t.Run(name, func(t *testing.T) {
+			p.clock.Advance(7 * 24 * time.Hour)
+			asked, proceed, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(done)
+				err := p.db.TenantTx(t.Context(), p.tenant, func(tx *postgres.TenantTx) error {
+					var outcome string
+					if err := tx.QueryRow(t.Context(), reserveSQL, p.run).Scan(&outcome); err != nil || outcome != "reserved" {
+						t.Errorf("%s: %v", outcome, err)
+					}
+					close(asked)
+					<-proceed
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}()
+			<-asked
+			thrown := make(chan error, 1)
+			go func() {
+				thrown <- guard.Throw(context.WithoutCancel(t.Context()), p.db, name, "stop", "olga", 0)
+			}()
+			for !p.waiting() && len(thrown) == 0 && t.Context().Err() == nil {
+			}
+			if len(thrown) > 0 {
+				t.Error("the throw returned while a reservation was under way")
+			}
+			close(proceed)
+			<-done
+			if err := <-thrown; err != nil {
+				t.Error(err)
+			}
+			if got, err := p.asProgram(reserveSQL, []any{p.run}); err != nil || got != "stopped" {
+				t.Errorf("%s: %v", got, err)
+			}
+			p.off(name)
+		})
 	}
 }
 

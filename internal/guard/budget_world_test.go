@@ -66,12 +66,15 @@ func (p *purse) newTenant(name string, plan tenant.Plan) (tenant.ID, int64) {
 
 // ask is a call that is reserved for 6,000 micro-dollars.
 func (p *purse) ask(change ...func(*guard.Ask)) guard.Ask {
-	a := guard.Ask{RunID: p.run, Purpose: guard.Scheduled, Stage: "profile", Model: "claude-haiku-5-5", InputTokens: 32_000, OutputTokens: 4_000}
+	a := guard.Ask{RunID: p.run, Purpose: guard.Scheduled, Stage: guard.Describe, Model: "claude-haiku-5-5", InputTokens: 32_000, OutputTokens: 4_000}
 	for _, c := range change {
 		c(&a)
 	}
 	return a
 }
+
+// purpose is another purpose, and so another analysis of the tenant.
+func purpose(of guard.Purpose) func(*guard.Ask) { return func(a *guard.Ask) { a.Purpose = of } }
 
 func (p *purse) reserveAs(id tenant.ID, a guard.Ask) (r guard.Reservation, err error) {
 	err = p.db.TenantTx(p.t.Context(), id, func(tx *postgres.TenantTx) error {

@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -38,12 +36,7 @@ func Check(ctx context.Context, tx *postgres.TenantTx, pipeline string, extra ..
 // one that asks must see what was committed while it waited for them.
 func Require(tx *postgres.TenantTx, pipeline string, extra ...string) {
 	names := append([]string{All, "pipeline:" + pipeline, "tenant:" + tx.Tenant.String()}, extra...)
-	keys := make([]int32, len(names))
-	for i, name := range names {
-		keys[i] = lockKey(name)
-	}
-	slices.Sort(keys)
-	tx.Queue(`SELECT count(pg_advisory_xact_lock_shared($1, k)) FROM unnest($2::int[]) k`, switchLock, keys)
+	tx.Queue(holdSQL, switchLock, names)
 	tx.Queue(`
 		SELECT name, reason, extract(epoch FROM expires_at - memberintel_now())::float8
 		  FROM switch
@@ -52,14 +45,15 @@ func Require(tx *postgres.TenantTx, pipeline string, extra ...string) {
 		 LIMIT 1`, names).QueryRow(stopped)
 }
 
-// switchLock is the first key of the advisory locks by which Throw waits for the commits under way.
+// switchLock is the first key of the advisory locks by which Throw waits for the commits under way; the second is
+// PostgreSQL's hash of the switch's name. budget_reserve takes the same locks.
 const switchLock = 0x7377 // "sw"
 
-func lockKey(name string) int32 {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(name))
-	return int32(h.Sum32()) //nolint:gosec // a hash, any bits do
-}
+// holdSQL takes the shared side of switches' locks in the order in which they are named. Everybody names all, then the
+// pipeline, the tenant and the subsystems: two who wait for each other would need different orders.
+const holdSQL = `
+	SELECT count(pg_advisory_xact_lock_shared($1, hashtext(name)))
+	  FROM (SELECT name FROM unnest($2::text[]) WITH ORDINALITY AS n (name, place) ORDER BY place) AS names`
 
 // stopped turns a thrown switch into a fault.
 func stopped(row pgx.Row) error {

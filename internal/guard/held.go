@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -21,6 +22,19 @@ type Held struct {
 func (h Held) Holds(pipeline string, subsystems ...string) bool {
 	return h.All || slices.Contains(h.Pipelines, pipeline) ||
 		slices.ContainsFunc(subsystems, func(name string) bool { return slices.Contains(h.Subsystems, name) })
+}
+
+// everyTenant names the lock of whoever works for many tenants at once, beside those of their switches.
+const everyTenant = "tenant:"
+
+// Hold is WhatIsHeld for a transaction that writes for many tenants at once: until it ends, Throw of all, the pipeline, one of
+// the subsystems or any tenant waits for it.
+func Hold(ctx context.Context, tx *postgres.ServiceTx, pipeline string, subsystems ...string) (Held, error) {
+	names := append([]string{All, "pipeline:" + pipeline, everyTenant}, subsystems...)
+	if _, err := tx.Exec(ctx, holdSQL, switchLock, names); err != nil {
+		return Held{}, fmt.Errorf("guard: hold the switches: %w", err)
+	}
+	return WhatIsHeld(ctx, tx)
 }
 
 // WhatIsHeld lets whoever starts work leave out what would be stopped at its first Commit.

@@ -35,13 +35,19 @@ func Throw(ctx context.Context, db *postgres.DB, name, reason, by string, lastin
 	if err != nil {
 		return err
 	}
-	stored, _, _ := subject(name)
-	err = db.OperatorTx(ctx, func(tx *postgres.OperatorTx) error {
-		_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, switchLock, lockKey(stored))
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("guard: wait for the commits under way: %w", err)
+	stored, of, _ := subject(name)
+	locks := []string{stored}
+	if of != audit.Everyone() {
+		locks = append(locks, everyTenant)
+	}
+	for _, lock := range locks { // one at a time: whoever holds none waits in no ring
+		err := db.OperatorTx(ctx, func(tx *postgres.OperatorTx) error {
+			_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, hashtext($2))`, switchLock, lock)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("guard: wait for the commits under way: %w", err)
+		}
 	}
 	return nil
 }

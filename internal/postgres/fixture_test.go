@@ -160,7 +160,7 @@ func (w *world) fillWebsite(exec func(sql string, args ...any), id tenant.ID, ma
 	exec(`INSERT INTO spend_tenant (tenant_id, starts_on, cap) VALUES ($1, '2026-11-01', 1)`, id)
 	exec(`INSERT INTO analysis (tenant_id, purpose, period, nth, run_id) SELECT tenant_id, 'first', $2::text, 1, run_id FROM (`+of+`) r`, id, marker)
 	exec(`INSERT INTO llm_call (tenant_id, analysis_id, stage, attempt, run_id, model, price_id, batch, day, month, reserved, expires_at, request_id)
-		SELECT a.tenant_id, analysis_id, 'profile', 1, run_id, model, price_id, true, '2026-11-22', '2026-11-01', 1, now(), $2
+		SELECT a.tenant_id, analysis_id, 'describe', 1, run_id, model, price_id, true, '2026-11-22', '2026-11-01', 1, now(), $2
 		  FROM analysis a, llm_price WHERE tenant_id = $1 LIMIT 1`, id, marker)
 	exec(`INSERT INTO llm_question (tenant_id, call_id, custom_id, params) SELECT tenant_id, call_id, $2, '{}' FROM llm_call WHERE tenant_id = $1`, id, marker)
 	exec(`INSERT INTO fetch_snapshot (tenant_id, connection_id, run_id, fetched_at, state, detail) SELECT tenant_id, connection_id, run_id, now(), 'up', $2 FROM (`+of+`) r`, id, marker)

@@ -18,7 +18,7 @@ func TestASweepClosesPaidCallsThatNobodyDid(t *testing.T) {
 		t.Fatal(err)
 	}
 	reserved, err := run.Reserve(ctx, guard.Ask{
-		Purpose: guard.Scheduled, Stage: "profile", Model: "claude-haiku-5-5", InputTokens: 1000, OutputTokens: 1000,
+		Purpose: guard.Scheduled, Stage: guard.Describe, Model: "claude-haiku-5-5", InputTokens: 1000, OutputTokens: 1000,
 	})
 	if err != nil {
 		t.Fatal(err)

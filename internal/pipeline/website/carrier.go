@@ -69,14 +69,15 @@ func (c *carrier) step(ctx context.Context) (worked bool, err error) {
 	return true, c.look(ctx, b)
 }
 
-// pack makes a batch of what waits, unless one is being sent or a switch is on.
+// pack makes a batch of what waits, unless one is being sent or a switch is on. No batch is made any more when the throw of a
+// switch has returned.
 func (c *carrier) pack(ctx context.Context) (b batchRow, found bool, err error) {
 	most := c.most
 	if most == 0 {
 		most = mostInBatch
 	}
 	err = c.db.ServiceTx(ctx, func(tx *postgres.ServiceTx) error {
-		held, err := guard.WhatIsHeld(ctx, tx)
+		held, err := guard.Hold(ctx, tx, "website", guard.Claude)
 		if err != nil || held.Holds("website", guard.Claude) {
 			return err
 		}

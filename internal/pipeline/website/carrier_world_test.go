@@ -96,7 +96,7 @@ func (c *counter) begin(site int) *syncrun.Run {
 
 func asking(q question, change ...func(*guard.Ask)) guard.Ask {
 	in, out := q.most()
-	a := guard.Ask{Purpose: guard.Scheduled, Stage: "profile", Model: q.Model, InputTokens: in, OutputTokens: out}
+	a := guard.Ask{Purpose: guard.Scheduled, Stage: guard.Describe, Model: q.Model, InputTokens: in, OutputTokens: out}
 	for _, fn := range change {
 		fn(&a)
 	}

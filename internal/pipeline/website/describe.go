@@ -14,9 +14,6 @@ import (
 	"memberintel/internal/warehouse"
 )
 
-// stage names the one call of an analysis in the ledger of calls.
-const stage = "describe"
-
 // pending is the cursor that remembers what a question in a batch is about.
 const pending = "pending"
 
@@ -106,7 +103,7 @@ func (s *pass) post(ctx context.Context, k kept) error {
 		Checkpoints: []syncrun.Checkpoint{{Stream: streamProfile, Done: true}},
 		Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
 			reserved, err := guard.Reserve(ctx, tx, guard.Ask{
-				RunID: s.run.ID, Purpose: guard.Scheduled, Stage: stage, Model: q.Model, Batch: true, InputTokens: input, OutputTokens: output, Caps: s.p.Ledger.Caps,
+				RunID: s.run.ID, Purpose: guard.Scheduled, Stage: guard.Describe, Model: q.Model, Batch: true, InputTokens: input, OutputTokens: output, Caps: s.p.Ledger.Caps,
 			})
 			if err != nil {
 				return err
@@ -159,7 +156,7 @@ func (*pass) last(a answer, reserved guard.Reservation) bool {
 // call pays for one question and asks it. What came is settled before anybody looks at it.
 func (s *pass) call(ctx context.Context, q question, purpose guard.Purpose) (guard.Reservation, answer, error) {
 	input, output := q.most()
-	reserved, err := s.run.Reserve(ctx, guard.Ask{Purpose: purpose, Stage: stage, Model: q.Model, InputTokens: input, OutputTokens: output})
+	reserved, err := s.run.Reserve(ctx, guard.Ask{Purpose: purpose, Stage: guard.Describe, Model: q.Model, InputTokens: input, OutputTokens: output})
 	if err != nil {
 		return reserved, answer{}, err
 	}

@@ -98,7 +98,7 @@ CREATE TABLE llm_call (
     call_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tenant_id    uuid NOT NULL,
     analysis_id  bigint NOT NULL,
-    stage        text NOT NULL CHECK (stage <> '' AND length(stage) <= 40),
+    stage        text NOT NULL CHECK (stage = 'describe'), -- each one that is allowed buys an analysis two more calls
     attempt      integer NOT NULL CHECK (attempt BETWEEN 1 AND 2),
     run_id       bigint NOT NULL,
     model        text NOT NULL,

@@ -47,6 +47,22 @@ $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
+-- Closes a call without an answer: one that was released cost nothing, one that is unknown all that was promised to it.
+-- False: it was not open.
+CREATE FUNCTION budget_close(c llm_call, how text)
+RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    price bigint := CASE how WHEN 'released' THEN 0 ELSE c.reserved END;
+BEGIN
+    IF c.status IS DISTINCT FROM 'reserved' THEN RETURN false; END IF;
+    UPDATE llm_call l SET status = how, cost = price, closed_at = memberintel_now() WHERE l.call_id = c.call_id;
+    PERFORM budget_charge(c, c.reserved, 0, price);
+    RETURN true;
+END
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
 -- Promises money to one call of the session's tenant, at most once for each attempt, and says how that went:
 --   reserved   the call may be made; it is known by call_id and token
 --   stopped    a switch is on; frees_at: when it clears itself
@@ -58,18 +74,20 @@ $$;
 --   open       another call of the stage is under way; frees_at: when it is taken for lost
 --   day, month, tenant_month   the cap is reached; spent, cap, frees_at
 -- The caps are what the program asks for; where the database's own are lower, those hold. A switch that is thrown waits for
--- the transactions that have asked, by the locks of internal/guard: the keys are its hashes of all, pipeline:website and
--- subsystem:claude.
+-- the transactions that have asked, by the locks of internal/guard, which are taken in its order. Neither what the session
+-- says of its time zone nor how long its transaction is open moves a period: the time is that of the question, in UTC.
 CREATE FUNCTION budget_reserve(
     in_run bigint, for_purpose text, for_stage text, by_model text, in_batch boolean, input_most bigint, output_most bigint,
     day_cap bigint, month_cap bigint, tenant_cap bigint)
 RETURNS TABLE (outcome text, call_id bigint, token uuid, attempt integer, reserved bigint, expires_at timestamptz,
                frees_at timestamptz, spent bigint, cap bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC' AS $$
 #variable_conflict use_column
 DECLARE
     of_tenant uuid := nullif(current_setting('app.tenant_id', true), '')::uuid;
+    switches text[] := ARRAY['all', 'pipeline:website', 'tenant:' || of_tenant, 'subsystem:claude'];
     at timestamptz;
+    lasting interval := CASE WHEN in_batch THEN interval '36 hours' ELSE interval '15 minutes' END;
     today date;
     this_month date;
     wanted record;
@@ -83,18 +101,24 @@ DECLARE
     t spend_tenant;
 BEGIN
     -- Not true, and not merely false: what is null would be promised for nothing.
-    IF (of_tenant IS NOT NULL AND for_purpose IN ('first', 'scheduled', 'on_demand') AND input_most >= 0 AND output_most >= 1) IS NOT TRUE THEN
-        RAISE EXCEPTION 'budget_reserve: no tenant, or no such question' USING ERRCODE = '22023';
+    IF (of_tenant IS NOT NULL AND for_purpose IN ('first', 'scheduled', 'on_demand') AND for_stage = 'describe'
+        AND input_most >= 1 AND output_most >= 1) IS NOT TRUE THEN
+        RAISE EXCEPTION 'budget_reserve: no tenant, or no such question: tenant %, purpose %, stage %, % tokens and % for the answer',
+            of_tenant, for_purpose, for_stage, input_most, output_most USING ERRCODE = '22023';
+    ELSIF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION 'budget_reserve: a transaction that is % would not see a switch that was thrown since it began',
+            current_setting('transaction_isolation') USING ERRCODE = '25000';
     END IF;
-    PERFORM pg_advisory_xact_lock_shared(29559, k) FROM unnest(ARRAY[321211332, 42025544, -483749504]) AS k ORDER BY k;
+    FOR i IN 1..cardinality(switches) LOOP
+        PERFORM pg_advisory_xact_lock_shared(29559, hashtext(switches[i]));
+    END LOOP;
     SELECT CASE WHEN count(s.expires_at) = count(*) THEN max(s.expires_at) END, 'stopped' INTO frees_at, outcome FROM switch s
-     WHERE s.name IN ('all', 'pipeline:website', 'subsystem:claude', 'tenant:' || of_tenant)
-       AND (s.expires_at IS NULL OR s.expires_at > memberintel_now()) HAVING count(*) > 0;
+     WHERE s.name = ANY (switches) AND (s.expires_at IS NULL OR s.expires_at > memberintel_now()) HAVING count(*) > 0;
     IF FOUND THEN RETURN NEXT; RETURN; END IF;
 
-    at := memberintel_now();
+    at := memberintel_now() + (clock_timestamp() - now());
     today := (at AT TIME ZONE 'UTC')::date;
-    this_month := date_trunc('month', today)::date;
+    this_month := date_trunc('month', at AT TIME ZONE 'UTC')::date;
     outcome := 'no_run';
     PERFORM FROM sync_run r WHERE r.run_id = in_run AND r.tenant_id = of_tenant AND r.pipeline_type = 'website' AND r.status = 'running';
     IF NOT FOUND THEN RETURN NEXT; RETURN; END IF;
@@ -133,8 +157,7 @@ BEGIN
         frees_at := c.expires_at;
         RETURN NEXT; RETURN;
     ELSIF c.status = 'reserved' THEN
-        UPDATE llm_call l SET status = 'unknown', cost = l.reserved, closed_at = at WHERE l.call_id = c.call_id;
-        PERFORM budget_charge(c, c.reserved, 0, c.reserved);
+        PERFORM budget_close(c, 'unknown');
         IF c.attempt = 2 THEN
             outcome := 'attempts';
             RETURN NEXT; RETURN;
@@ -170,12 +193,12 @@ BEGIN
     IF c.status = 'released' THEN
         UPDATE llm_call l SET status = 'reserved', tries = l.tries + 1, token = gen_random_uuid(), run_id = in_run, model = by_model,
                price_id = price.price_id, batch = in_batch, day = today, month = this_month, reserved = amount, cost = NULL, closed_at = NULL,
-               created_at = at, expires_at = at + CASE WHEN in_batch THEN interval '36 hours' ELSE interval '15 minutes' END
+               created_at = at, expires_at = at + lasting
          WHERE l.call_id = c.call_id RETURNING l.* INTO c;
     ELSE
-        INSERT INTO llm_call (tenant_id, analysis_id, stage, attempt, run_id, model, price_id, batch, day, month, reserved, expires_at)
+        INSERT INTO llm_call (tenant_id, analysis_id, stage, attempt, run_id, model, price_id, batch, day, month, reserved, created_at, expires_at)
         VALUES (of_tenant, a.analysis_id, for_stage, coalesce(c.attempt, 0) + 1, in_run, by_model, price.price_id, in_batch, today, this_month, amount,
-                at + CASE WHEN in_batch THEN interval '36 hours' ELSE interval '15 minutes' END)
+                at, at + lasting)
         RETURNING * INTO c;
     END IF;
     outcome := 'reserved'; call_id := c.call_id; token := c.token; attempt := c.attempt; expires_at := c.expires_at; frees_at := NULL;
@@ -236,30 +259,16 @@ $$;
 -- +goose StatementBegin
 -- Gives a reservation back whose call cost nothing, because it was refused or never made. False: it was closed before.
 CREATE FUNCTION budget_release(the_call bigint, held uuid)
-RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE
-    c llm_call := budget_call(the_call, held);
-BEGIN
-    IF c.status IS DISTINCT FROM 'reserved' THEN RETURN false; END IF;
-    UPDATE llm_call SET status = 'released', cost = 0, closed_at = memberintel_now() WHERE call_id = c.call_id;
-    PERFORM budget_charge(c, c.reserved, 0, 0);
-    RETURN true;
-END
+RETURNS boolean LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT budget_close(budget_call(the_call, held), 'released')
 $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
 -- Charges the whole reservation, when nobody can tell what became of the call. False: it was closed before.
 CREATE FUNCTION budget_unknown(the_call bigint, held uuid)
-RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-DECLARE
-    c llm_call := budget_call(the_call, held);
-BEGIN
-    IF c.status IS DISTINCT FROM 'reserved' THEN RETURN false; END IF;
-    UPDATE llm_call SET status = 'unknown', cost = reserved, closed_at = memberintel_now() WHERE call_id = c.call_id;
-    PERFORM budget_charge(c, c.reserved, 0, c.reserved);
-    RETURN true;
-END
+RETURNS boolean LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT budget_close(budget_call(the_call, held), 'unknown')
 $$;
 -- +goose StatementEnd
 
@@ -273,8 +282,7 @@ DECLARE
 BEGIN
     FOR c IN SELECT * FROM llm_call WHERE status = 'reserved' AND expires_at < memberintel_now()
               ORDER BY month, day, call_id LIMIT most FOR UPDATE SKIP LOCKED LOOP
-        UPDATE llm_call SET status = 'unknown', cost = reserved, closed_at = memberintel_now() WHERE call_id = c.call_id;
-        PERFORM budget_charge(c, c.reserved, 0, c.reserved);
+        PERFORM budget_close(c, 'unknown');
         n := n + 1;
     END LOOP;
     RETURN n;
@@ -284,9 +292,9 @@ $$;
 
 -- The functions belong to memberintel_budget, which may create nothing once it owns them.
 REVOKE EXECUTE ON FUNCTION budget_cap_audited(), budget_price(llm_price, boolean, bigint, bigint, bigint, bigint),
-    budget_period(text, timestamptz), budget_charge(llm_call, bigint, bigint, bigint), budget_call(bigint, uuid) FROM PUBLIC;
+    budget_period(text, timestamptz), budget_charge(llm_call, bigint, bigint, bigint), budget_close(llm_call, text), budget_call(bigint, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION budget_price(llm_price, boolean, bigint, bigint, bigint, bigint), budget_charge(llm_call, bigint, bigint, bigint),
-    budget_call(bigint, uuid), budget_period(text, timestamptz) TO memberintel_budget;
+    budget_close(llm_call, text), budget_call(bigint, uuid), budget_period(text, timestamptz) TO memberintel_budget;
 GRANT EXECUTE ON FUNCTION budget_period(text, timestamptz) TO memberintel_app;
 GRANT memberintel_budget TO CURRENT_USER;
 GRANT CREATE ON SCHEMA public TO memberintel_budget;
