@@ -414,10 +414,10 @@ CREATE TABLE llm_call (
     FOREIGN KEY (tenant_id, analysis_id) REFERENCES analysis(tenant_id, analysis_id),
     FOREIGN KEY (tenant_id, run_id) REFERENCES sync_run(tenant_id, run_id),
     CHECK (((attempt >= 1) AND (attempt <= 2))),
-    CHECK (((stage <> ''::text) AND (length(stage) <= 40))),
     CHECK (((status = 'reserved'::text) = ((closed_at IS NULL) AND (cost IS NULL)))),
     CHECK ((cost >= 0)),
     CHECK ((reserved > 0)),
+    CHECK ((stage = 'describe'::text)),
     CHECK ((status = ANY (ARRAY['reserved'::text, 'settled'::text, 'released'::text, 'unknown'::text]))),
     CHECK ((tries <= 40))
 );
@@ -1202,19 +1202,21 @@ CREATE FUNCTION budget_cap_audited() RETURNS trigger LANGUAGE plpgsql VOLATILE; 
 
 CREATE FUNCTION budget_charge(llm_call,bigint,bigint,bigint) RETURNS void LANGUAGE plpgsql VOLATILE; -- owner memberintel_owner; search_path=pg_catalog, public, pg_temp
 
+CREATE FUNCTION budget_close(llm_call,text) RETURNS boolean LANGUAGE plpgsql VOLATILE; -- owner memberintel_owner; search_path=pg_catalog, public, pg_temp
+
 CREATE FUNCTION budget_period(text,timestamp with time zone) RETURNS record LANGUAGE sql STABLE; -- owner memberintel_owner; search_path=pg_catalog, public, pg_temp
 
 CREATE FUNCTION budget_price(llm_price,boolean,bigint,bigint,bigint,bigint) RETURNS bigint LANGUAGE sql IMMUTABLE; -- owner memberintel_owner; search_path=pg_catalog, public, pg_temp
 
 CREATE FUNCTION budget_reap(integer) RETURNS integer LANGUAGE plpgsql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
 
-CREATE FUNCTION budget_release(bigint,uuid) RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
+CREATE FUNCTION budget_release(bigint,uuid) RETURNS boolean LANGUAGE sql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
 
-CREATE FUNCTION budget_reserve(bigint,text,text,text,boolean,bigint,bigint,bigint,bigint,bigint) RETURNS TABLE(outcome text, call_id bigint, token uuid, attempt integer, reserved bigint, expires_at timestamp with time zone, frees_at timestamp with time zone, spent bigint, cap bigint) LANGUAGE plpgsql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
+CREATE FUNCTION budget_reserve(bigint,text,text,text,boolean,bigint,bigint,bigint,bigint,bigint) RETURNS TABLE(outcome text, call_id bigint, token uuid, attempt integer, reserved bigint, expires_at timestamp with time zone, frees_at timestamp with time zone, spent bigint, cap bigint) LANGUAGE plpgsql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp; TimeZone=UTC
 
 CREATE FUNCTION budget_settle(bigint,uuid,bigint,bigint,bigint,bigint,boolean,text,text) RETURNS TABLE(fresh boolean, cost bigint) LANGUAGE plpgsql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
 
-CREATE FUNCTION budget_unknown(bigint,uuid) RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
+CREATE FUNCTION budget_unknown(bigint,uuid) RETURNS boolean LANGUAGE sql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
 
 CREATE FUNCTION memberintel_now() RETURNS timestamp with time zone LANGUAGE sql STABLE; -- owner memberintel_owner
 
@@ -1429,6 +1431,7 @@ GRANT SELECT ON budget_cap TO memberintel_budget;
 GRANT SELECT ON budget_cap TO memberintel_operator;
 GRANT SELECT ON budget_cap TO memberintel_service;
 GRANT EXECUTE ON budget_charge(llm_call,bigint,bigint,bigint) TO memberintel_budget;
+GRANT EXECUTE ON budget_close(llm_call,text) TO memberintel_budget;
 GRANT EXECUTE ON budget_period(text,timestamp with time zone) TO memberintel_app;
 GRANT EXECUTE ON budget_period(text,timestamp with time zone) TO memberintel_budget;
 GRANT EXECUTE ON budget_price(llm_price,boolean,bigint,bigint,bigint,bigint) TO memberintel_budget;
