@@ -208,7 +208,7 @@ func TestOddArgumentsPromiseNothing(t *testing.T) {
 		}
 	}
 	r := p.mustReserve()
-	for _, usage := range []string{`NULL, 0, 0, 1`, `1, 0, 0, NULL`, `-1, 0, 0, 1`, `1, -1, NULL, 1`} {
+	for _, usage := range []string{`NULL, 0, 0, 1`, `1, 0, 0, NULL`, `-1, 0, 0, 1`, `1, -1, NULL, 1`, `9223372036854775807, 1, 0, 1`} {
 		if err := call(`SELECT budget_settle($1, $2, `+usage+`, true, '', '')`, r.CallID, r.Token); err == nil {
 			t.Errorf("it was settled with a usage of %s", usage)
 		}
