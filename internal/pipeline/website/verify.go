@@ -88,7 +88,7 @@ func compare(ctx context.Context, tx *postgres.TenantTx, c connection.Connection
 
 // RereadQuarantine has nothing to read: a description that is not understood is dropped, and asked for again when its time has come.
 func (p *Pipeline) RereadQuarantine(ctx context.Context, c connection.Connection) (out syncrun.Reread, err error) {
-	run, runCtx, err := p.Ledger.Begin(ctx, c, syncrun.Replay, busyWait)
+	run, runCtx, err := p.Ledger.Begin(ctx, c, syncrun.Replay, syncrun.BusyWait)
 	if err != nil {
 		return out, err
 	}
