@@ -11,6 +11,11 @@ type Verdict struct {
 	Problem   *string     `json:"error_message,omitempty"`
 }
 
+// NewVerdict returns the verdict of a verification that has found nothing and not ended.
+func NewVerdict() Verdict {
+	return Verdict{Status: Failed, Missing: []Named{}, Extra: []Named{}, Different: []Differing{}}
+}
+
 // Named is an object of the source.
 type Named struct {
 	Stream   string `json:"stream"`

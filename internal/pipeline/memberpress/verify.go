@@ -28,7 +28,7 @@ type (
 // unless the site's changes since the last sync tell of it: what the next sync brings is no drift. With repair what
 // was read is written.
 func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, repair bool, watch func(*syncrun.Run)) (Verdict, error) {
-	verdict := Verdict{Missing: []Named{}, Extra: []Named{}, Different: []Differing{}, Status: syncrun.Failed}
+	verdict := syncrun.NewVerdict()
 	client, err := p.client(ctx, c)
 	if err != nil {
 		return verdict, err

@@ -31,7 +31,7 @@ type (
 // live traffic is no drift. With repair what was looked up is written. What the key may not read is left out, and
 // the verdict is partial and names it.
 func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, repair bool, watch func(*syncrun.Run)) (Verdict, error) {
-	verdict := Verdict{Missing: []Named{}, Extra: []Named{}, Different: []Differing{}, Status: syncrun.Failed}
+	verdict := syncrun.NewVerdict()
 	client, err := p.client(ctx, c)
 	if err != nil {
 		return verdict, err
