@@ -107,7 +107,7 @@ func (s *pass) settle(ctx context.Context, session *postgres.Session, comparison
 			continue
 		}
 		for _, d := range standing.Differences {
-			v.Different = append(v.Different, syncrun.Differing{Stream: k.name, SourceID: d.SourceID, Field: d.Field, Source: d.Source, Warehouse: d.Warehouse})
+			v.Different = append(v.Different, syncrun.DifferingIn(k.name, d))
 		}
 		k.pick(all, suspect.SourceID, &mending)
 	}
