@@ -3,6 +3,7 @@ package website
 import (
 	"bytes"
 	"maps"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -30,11 +31,7 @@ func (s selector) fits(tag, id string, classes []string) bool {
 		return false
 	}
 	for _, want := range s.classes {
-		found := false
-		for _, class := range classes {
-			found = found || class == want
-		}
-		if !found {
+		if !slices.Contains(classes, want) {
 			return false
 		}
 	}
@@ -253,9 +250,7 @@ func (s *styles) of(tag string, attrs attributes) declarations {
 		if all == nil && len(says) > 0 {
 			all = declarations{}
 		}
-		for name, value := range says {
-			all[name] = value
-		}
+		maps.Copy(all, says)
 	}
 	if len(s.byName) > 0 {
 		key := tag + " " + attrs.get("id") + " " + attrs.get("class")

@@ -2,6 +2,7 @@ package website
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -139,26 +140,14 @@ func (w *writer) place(f *frame, tag string, attrs attributes) {
 }
 
 func (w *writer) within(tags ...string) bool {
-	for _, f := range w.stack {
-		for _, tag := range tags {
-			if f.tag == tag {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.stack, func(f frame) bool { return slices.Contains(tags, f.tag) })
 }
 
 var menuWords = map[string]bool{"menu": true, "nav": true, "navbar": true, "navigation": true, "main-menu": true, "primary-menu": true, "main-nav": true, "mainmenu": true, "topnav": true,
 	"sub-menu": true, "site-nav": true, "nav-menu": true, "nav-links": true, "menu-primary": true, "main-navigation": true, "footer-menu": true, "breadcrumbs": true, "breadcrumb": true}
 
 func isMenu(words []string) bool {
-	for _, word := range words {
-		if menuWords[word] {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(words, func(word string) bool { return menuWords[word] })
 }
 
 // note reads what an element tells beside its text.
