@@ -56,23 +56,36 @@ func (c *connectStripeCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		if view.State != connection.Connected { // what did not work is to be tried with what is new
-			if err := h.request(ctx, view.ConnectionID, syncrun.Connecting); err != nil {
-				return err
-			}
-		}
-		p.answer(view, func(w io.Writer) {
+		again := view.State != connection.Connected // what did not work is to be tried with what is new
+		return p.connected(ctx, h, t, view, again, func(w io.Writer) {
 			writef(w, "Connected Stripe to %s, as %s.\n", t.Name, view.State)
 			writef(w, "Webhook address: %s\n", view.WebhookURL)
-			for _, warning := range view.Warnings {
-				writef(w, "Note: %s\n", warning)
-			}
-			if view.State == connection.Pending {
-				writef(w, "A running `memberintel serve` reads it now; to read it here: memberintel sync --tenant %s --pipeline stripe\n", t.Name)
-			}
 		})
-		return nil
 	})
+}
+
+// connected asks for a sync where one is due at once, and answers with what was made: a line or two of the source's own, what
+// is to be looked at, and how it is read.
+func (p *program) connected(ctx context.Context, h *house, t identity.Tenant, view connectView, due bool, first func(io.Writer)) error {
+	if due {
+		if err := h.request(ctx, view.ConnectionID, syncrun.Connecting); err != nil {
+			return err
+		}
+	}
+	p.answer(view, func(w io.Writer) {
+		first(w)
+		writeNotes(w, view.Warnings)
+		if view.State == connection.Pending {
+			writef(w, "A running `memberintel serve` reads it now; to read it here: memberintel sync --tenant %s --pipeline %s\n", t.Name, view.Pipeline)
+		}
+	})
+	return nil
+}
+
+func writeNotes(w io.Writer, warnings []string) {
+	for _, warning := range warnings {
+		writef(w, "Note: %s\n", warning)
+	}
 }
 
 // connectStripe is the part of it that the demo shares.
@@ -120,22 +133,10 @@ func (c *connectMemberPressCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		if view.State == connection.Pending {
-			if err := h.request(ctx, view.ConnectionID, syncrun.Connecting); err != nil {
-				return err
-			}
-		}
-		p.answer(view, func(w io.Writer) {
+		return p.connected(ctx, h, t, view, view.State == connection.Pending, func(w io.Writer) {
 			writef(w, "Connected MemberPress to %s, as %s.\n", t.Name, view.State)
 			writef(w, "A site that is connected with a key does not know where to knock: it is read by the clock, and by `memberintel sync`.\n")
-			for _, warning := range view.Warnings {
-				writef(w, "Note: %s\n", warning)
-			}
-			if view.State == connection.Pending {
-				writef(w, "A running `memberintel serve` reads it now; to read it here: memberintel sync --tenant %s --pipeline memberpress\n", t.Name)
-			}
 		})
-		return nil
 	})
 }
 
@@ -173,9 +174,7 @@ func (c *disconnectCommand) Run(ctx context.Context, p *program) error {
 			"connection_id": ended.ID, "tenant_id": ended.TenantID, "pipeline": ended.Pipeline, "state": ended.State, "warnings": warnings,
 		}, func(w io.Writer) {
 			writef(w, "Disconnected %s from %s. Its data stays.\n", ended.Pipeline.Label(), t.Name)
-			for _, warning := range warnings {
-				writef(w, "Note: %s\n", warning)
-			}
+			writeNotes(w, warnings)
 		})
 		return nil
 	})

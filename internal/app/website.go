@@ -54,32 +54,16 @@ func (*connectWebsiteCommand) Help() string {
 
 // Run looks whether the site is a public one, and keeps its address.
 func (c *connectWebsiteCommand) Run(ctx context.Context, p *program) error {
-	return p.with(ctx, func(h *house) error {
-		t, err := identity.Find(ctx, h.db, c.Tenant)
-		if err != nil {
-			return err
-		}
+	return p.withTenant(ctx, c.Tenant, func(h *house, t identity.Tenant) error {
 		p.about = connection.Website
 		found, warnings, err := h.website.Connect(ctx, website.ConnectRequest{Tenant: t.ID, Actor: actor, URL: c.URL})
 		if err != nil {
 			return err
 		}
-		if found.State == connection.Pending {
-			if err := h.request(ctx, found.ID, syncrun.Connecting); err != nil {
-				return err
-			}
-		}
 		view := connectView{ConnectionID: found.ID, TenantID: found.TenantID, Pipeline: found.Pipeline, State: found.State, Warnings: warnings}
-		p.answer(view, func(w io.Writer) {
+		return p.connected(ctx, h, t, view, view.State == connection.Pending, func(w io.Writer) {
 			writef(w, "Connected the website %s to %s, as %s.\n", found.SourceAccountID, t.Name, view.State)
-			for _, warning := range view.Warnings {
-				writef(w, "Note: %s\n", warning)
-			}
-			if view.State == connection.Pending {
-				writef(w, "A running `memberintel serve` reads it now; to read it here: memberintel sync --tenant %s --pipeline website\n", t.Name)
-			}
 		})
-		return nil
 	})
 }
 

@@ -92,6 +92,18 @@ type Connection struct {
 	ResponseMS          *int `db:"response_ms"`
 }
 
+// Ended returns the fault of working on a connection that was disconnected, nil for any other. Source is what its owner calls
+// it: "Stripe account".
+func (c Connection) Ended(source string) error {
+	if c.State != Disconnected {
+		return nil
+	}
+	return &fault.Error{
+		Kind: fault.Stopped, Sentence: fmt.Sprintf("This tenant's %s is disconnected; connect it again with `memberintel connect %s`.", source, c.Pipeline),
+		Checklist: []string{}, // no switch is to be looked for
+	}
+}
+
 const columns = `connection_id, tenant_id, pipeline_type, source_account_id, account_confirmed, livemode, credential_kind, state,
 	generation, mapping_version, not_permitted, connected_at, disconnected_at, last_attempt_at, last_success_at,
 	next_sync_at, awaited_since, last_error, last_error_kind, last_error_cause, last_error_checklist, consecutive_failures, response_ms`

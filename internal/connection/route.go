@@ -57,12 +57,6 @@ func (s *Store) DueRefetch(ctx context.Context, tx *postgres.ServiceTx, limit in
 		ORDER BY c.refetch_due_at LIMIT $1`, limit)
 }
 
-// DueSync returns up to limit connections whose next sync is due, the longest overdue first.
-func (s *Store) DueSync(ctx context.Context, tx *postgres.ServiceTx, limit int) ([]Route, error) {
-	return find(ctx, tx, `WHERE c.next_sync_at <= memberintel_now() AND c.state NOT IN ('disconnected', 'failed', 'paused')
-		ORDER BY c.next_sync_at LIMIT $1`, limit)
-}
-
 func find(ctx context.Context, tx *postgres.ServiceTx, tail string, args ...any) ([]Route, error) {
 	rows, err := tx.Query(ctx, routes+tail, args...)
 	if err != nil {

@@ -25,12 +25,24 @@ func (w *world) byAccount(account string, livemode bool) (route connection.Route
 	return route, found
 }
 
-func (w *world) due(which func(*connection.Store, context.Context, *postgres.ServiceTx, int) ([]connection.Route, error)) (ids []connection.ID) {
+func (w *world) refetchDue() (ids []connection.ID) {
 	w.t.Helper()
 	w.service(func(ctx context.Context, tx *postgres.ServiceTx) error {
-		found, err := which(w.store, ctx, tx, 10)
+		found, err := w.store.DueRefetch(ctx, tx, 10)
 		for _, route := range found {
 			ids = append(ids, route.ConnectionID)
+		}
+		return err
+	})
+	return ids
+}
+
+func (w *world) syncDue() (ids []connection.ID) {
+	w.t.Helper()
+	w.service(func(ctx context.Context, tx *postgres.ServiceTx) error {
+		found, err := w.store.ClaimDue(ctx, tx, 10, connection.Held{})
+		for _, due := range found {
+			ids = append(ids, due.ConnectionID)
 		}
 		return err
 	})
@@ -127,11 +139,11 @@ func TestANewPlanReachesTheRoutesAndStartsAPull(t *testing.T) {
 	if route, _ := w.byAccount("acct_1", false); route.Plan != tenant.Free || route.Generation != 2 {
 		t.Errorf("got %+v", route)
 	}
-	if got := w.due((*connection.Store).DueSync); got != nil {
+	if got := w.syncDue(); got != nil {
 		t.Errorf("due on free: %v", got)
 	}
 	change(tenant.Pro)
-	if diff := cmp.Diff([]connection.ID{c.ID}, w.due((*connection.Store).DueSync)); diff != "" {
+	if diff := cmp.Diff([]connection.ID{c.ID}, w.syncDue()); diff != "" {
 		t.Error(diff)
 	}
 	audited := 0
@@ -155,20 +167,20 @@ func TestTheRefetchListIsDueAtItsEarliestEntry(t *testing.T) {
 		})
 	}
 	mark(now.Add(2 * time.Second))
-	if got := w.due((*connection.Store).DueRefetch); got != nil {
+	if got := w.refetchDue(); got != nil {
 		t.Errorf("due early: %v", got)
 	}
 	mark(now.Add(-time.Second))
 	mark(now.Add(time.Minute))
-	if diff := cmp.Diff([]connection.ID{id}, w.due((*connection.Store).DueRefetch)); diff != "" {
+	if diff := cmp.Diff([]connection.ID{id}, w.refetchDue()); diff != "" {
 		t.Error(diff)
 	}
 	w.failed(id, fault.New(fault.Unauthorized, "Stripe refuses the key."), false, connection.Outcome{})
-	if got := w.due((*connection.Store).DueRefetch); got != nil {
+	if got := w.refetchDue(); got != nil {
 		t.Errorf("due although the key is refused: %v", got)
 	}
 	w.connect(stripe("acct_1", nil))
-	if diff := cmp.Diff([]connection.ID{id}, w.due((*connection.Store).DueRefetch)); diff != "" {
+	if diff := cmp.Diff([]connection.ID{id}, w.refetchDue()); diff != "" {
 		t.Errorf("the list was forgotten: %s", diff)
 	}
 	w.do(func(ctx context.Context, tx *postgres.TenantTx) error {
@@ -177,22 +189,8 @@ func TestTheRefetchListIsDueAtItsEarliestEntry(t *testing.T) {
 		}
 		return w.store.ResetRefetchDue(ctx, tx, id, nil)
 	})
-	if got := w.due((*connection.Store).DueRefetch); got != nil {
+	if got := w.refetchDue(); got != nil {
 		t.Errorf("due although the list is empty: %v", got)
-	}
-}
-
-func TestASyncIsDueByTheClockUnlessAPersonMustAct(t *testing.T) {
-	w := newWorld(t)
-	id := w.connect(stripe("acct_1", nil)).ID
-	at := time.Now().Add(-time.Hour)
-	w.do(func(ctx context.Context, tx *postgres.TenantTx) error { return w.store.ScheduleSync(ctx, tx, id, &at) })
-	if diff := cmp.Diff([]connection.ID{id}, w.due((*connection.Store).DueSync)); diff != "" {
-		t.Error(diff)
-	}
-	w.failed(id, fault.New(fault.Unauthorized, "Stripe refuses the key."), false, connection.Outcome{})
-	if got := w.due((*connection.Store).DueSync); got != nil {
-		t.Errorf("got %v", got)
 	}
 }
 

@@ -49,6 +49,9 @@ const (
 // LeaseTTL is how long a run belongs to a worker that no longer says so.
 const LeaseTTL = 15 * time.Second
 
+// BusyWait is for how long a sync that a person waits for lets another end, or a dead one's lease run out.
+const BusyWait = LeaseTTL + 5*time.Second
+
 // Ledger begins runs. It is safe for concurrent use.
 type Ledger struct {
 	DB          *postgres.DB

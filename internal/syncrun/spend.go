@@ -15,23 +15,13 @@ import (
 // Unknown, when the answer did not come and the call may have been paid for. A worker that dies in between leaves an open
 // call: whoever resumes the run and reserves anew charges it in full, and a sweep does so when nobody does.
 func (r *Run) Reserve(ctx context.Context, a guard.Ask) (guard.Reservation, error) {
-	return r.ReserveWith(ctx, a, nil)
-}
-
-// ReserveWith is Reserve for a call that is not made at once: also notes in the same transaction what is to be asked. It may
-// run again when the transaction is retried, and is nil when there is nothing to note.
-func (r *Run) ReserveWith(
-	ctx context.Context, a guard.Ask, also func(context.Context, *postgres.TenantTx, guard.Reservation) error,
-) (guard.Reservation, error) {
 	a.RunID, a.Caps = r.ID, r.ledger.Caps
 	var reserved guard.Reservation
 	err := postgres.Retry(maxTries, func() error {
 		return r.ledger.DB.TenantTx(ctx, r.Connection.TenantID, func(tx *postgres.TenantTx) (err error) {
 			r.mayGoOn(tx)
-			if reserved, err = guard.Reserve(ctx, tx, a); err != nil || also == nil {
-				return err
-			}
-			return also(ctx, tx, reserved)
+			reserved, err = guard.Reserve(ctx, tx, a)
+			return err
 		})
 	})
 	return reserved, err

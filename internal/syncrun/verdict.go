@@ -1,5 +1,7 @@
 package syncrun
 
+import "memberintel/internal/warehouse"
+
 // Verdict is what a verification found. Missing, Extra and Different are never nil.
 type Verdict struct {
 	Status    Status      `json:"status"`
@@ -9,6 +11,11 @@ type Verdict struct {
 	Different []Differing `json:"different"`
 	Repaired  int         `json:"repaired"`
 	Problem   *string     `json:"error_message,omitempty"`
+}
+
+// NewVerdict returns the verdict of a verification that has found nothing and not ended.
+func NewVerdict() Verdict {
+	return Verdict{Status: Failed, Missing: []Named{}, Extra: []Named{}, Different: []Differing{}}
 }
 
 // Named is an object of the source.
@@ -24,6 +31,11 @@ type Differing struct {
 	Field     string `json:"field"`
 	Source    any    `json:"source"`
 	Warehouse any    `json:"warehouse"`
+}
+
+// DifferingIn returns what the warehouse found to differ as a field of the stream's object.
+func DifferingIn(stream string, d warehouse.Difference) Differing {
+	return Differing{Stream: stream, SourceID: d.SourceID, Field: d.Field, Source: d.Source, Warehouse: d.Warehouse}
 }
 
 // Drift reports whether anything was found.

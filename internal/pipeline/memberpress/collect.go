@@ -148,7 +148,7 @@ func (d *collector) changes(ctx context.Context, e Envelope, at canonical.Observ
 
 // buryAbsent adds tombstones for the records of the rows that the batch does not show and the warehouse holds alive, and
 // returns whose they are.
-func (d *collector) buryAbsent(ctx context.Context, gone map[string][]string, at canonical.Observation) (buried []Named, err error) {
+func (d *collector) buryAbsent(ctx context.Context, gone map[string][]string, at canonical.Observation) (buried []syncrun.Named, err error) {
 	if len(gone) == 0 {
 		return nil, nil
 	}
@@ -166,7 +166,7 @@ func (d *collector) buryAbsent(ctx context.Context, gone map[string][]string, at
 			for _, n := range alive {
 				if entity != transactions || !shown[n] {
 					bury(&d.batch, s.table, n.Variant, n.SourceID, at, canonical.DeletedByMissing)
-					buried = append(buried, Named{Stream: entity, SourceID: n.SourceID})
+					buried = append(buried, syncrun.Named{Stream: entity, SourceID: n.SourceID})
 				}
 			}
 		}

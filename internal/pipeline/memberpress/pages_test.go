@@ -57,23 +57,8 @@ func TestTheSiteIsReadWhileTheDatabaseIsBehind(t *testing.T) {
 func TestAWatermarkIsGoodForTheEntitiesThatWereAskedFor(t *testing.T) {
 	c := newClub(t)
 	c.sync("")
-	client, err := c.p.client(t.Context(), c.current())
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := client.handshake(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := client.ask(t.Context(), question{path: "/sync/changes", query: []pair{{"since", h.Watermark}, {"sweep", "1"}, {"entities", "members"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	former, err := decodeChanges(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = c.db.TenantTx(t.Context(), c.c.TenantID, func(tx *postgres.TenantTx) error {
+	former := c.membersAlone()
+	err := c.db.TenantTx(t.Context(), c.c.TenantID, func(tx *postgres.TenantTx) error {
 		return c.p.Ledger.SetCursor(t.Context(), tx, c.c.ID, changesCursor, position{former.Watermark, former.Epoch})
 	})
 	if err != nil {
@@ -89,23 +74,8 @@ func TestAWatermarkIsGoodForTheEntitiesThatWereAskedFor(t *testing.T) {
 func TestAPassGoesNotOnFromAWatermarkOfOtherEntities(t *testing.T) {
 	c := newClub(t)
 	c.sync(syncrun.Full)
-	client, err := c.p.client(t.Context(), c.current())
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := client.handshake(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := client.ask(t.Context(), question{path: "/sync/changes", query: []pair{{"since", h.Watermark}, {"sweep", "1"}, {"entities", "members"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	former, err := decodeChanges(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = pgtest.Owner(t, c.db).Exec(t.Context(), `
+	former := c.membersAlone()
+	_, err := pgtest.Owner(t, c.db).Exec(t.Context(), `
 		WITH stopped AS (UPDATE sync_run SET status = 'stopped' RETURNING run_id)
 		UPDATE sync_checkpoint SET position = jsonb_build_object('watermark', $1::text, 'epoch', $2::text) WHERE stream = $3`,
 		former.Watermark, former.Epoch, changesStream)
@@ -116,6 +86,28 @@ func TestAPassGoesNotOnFromAWatermarkOfOtherEntities(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 	c.mustEqual()
+}
+
+// membersAlone are the changes as a service is told them that mirrors members and nothing else.
+func (c *club) membersAlone() Envelope {
+	c.t.Helper()
+	client, err := c.p.client(c.t.Context(), c.current())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	h, err := client.handshake(c.t.Context())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	body, err := client.ask(c.t.Context(), question{path: "/sync/changes", query: []pair{{"since", h.Watermark}, {"sweep", "1"}, {"entities", "members"}}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	told, err := decodeChanges(body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return told
 }
 
 // A pass whose turn ends before it has got any further than the one before has failed, or it would go on for ever.

@@ -64,11 +64,8 @@ func source(c connection.Connection) canonical.Source {
 
 // client makes a client with the connection's own key.
 func (p *Pipeline) client(ctx context.Context, c connection.Connection) (*client, error) {
-	if c.State == connection.Disconnected {
-		return nil, &fault.Error{
-			Kind: fault.Stopped, Sentence: "This tenant's MemberPress site is disconnected; connect it again with `memberintel connect memberpress`.",
-			Checklist: []string{}, // no switch is to be looked for
-		}
+	if err := c.Ended("MemberPress site"); err != nil {
+		return nil, err
 	}
 	at, err := p.site(ctx, c)
 	if err != nil {

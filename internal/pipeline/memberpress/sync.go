@@ -19,8 +19,6 @@ const (
 	clockCursor   = "clock"
 	siteCursor    = "site"
 	gatewayCursor = "gateways"
-	// busyWait is how long a sync waits for another to end or for a dead one's lease to run out.
-	busyWait = syncrun.LeaseTTL + 5*time.Second
 	// maxResyncs is how often one run begins anew because the site did.
 	maxResyncs = 3
 )
@@ -47,7 +45,7 @@ func (p *Pipeline) Sync(ctx context.Context, c connection.Connection, mode syncr
 	if mode != syncrun.Full {
 		mode = syncrun.Incremental
 	}
-	run, runCtx, err := p.Ledger.Begin(ctx, c, mode, busyWait)
+	run, runCtx, err := p.Ledger.Begin(ctx, c, mode, syncrun.BusyWait)
 	if err != nil {
 		return syncrun.Report{}, err
 	}

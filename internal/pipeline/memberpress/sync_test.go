@@ -267,10 +267,10 @@ func TestVerifyFindsDrift(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(verdict.Missing) != 1 || verdict.Missing[0] != (Named{Stream: "transactions", SourceID: "9906"}) {
+	if len(verdict.Missing) != 1 || verdict.Missing[0] != (syncrun.Named{Stream: "transactions", SourceID: "9906"}) {
 		t.Errorf("missing: %+v", verdict.Missing)
 	}
-	if len(verdict.Extra) != 1 || verdict.Extra[0] != (Named{Stream: "products", SourceID: "99"}) {
+	if len(verdict.Extra) != 1 || verdict.Extra[0] != (syncrun.Named{Stream: "products", SourceID: "99"}) {
 		t.Errorf("extra: %+v", verdict.Extra)
 	}
 	found := false

@@ -14,21 +14,11 @@ import (
 	"memberintel/internal/warehouse"
 )
 
-// What a verification tells is the ledger's.
-type (
-	// Verdict is what it found.
-	Verdict = syncrun.Verdict
-	// Named is an object of the source.
-	Named = syncrun.Named
-	// Differing is a field that the warehouse has otherwise than the source.
-	Differing = syncrun.Differing
-)
-
 // Verify reads every row of the site and compares it with the warehouse. What differs is read once more, and counts
 // unless the site's changes since the last sync tell of it: what the next sync brings is no drift. With repair what
 // was read is written.
-func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, repair bool, watch func(*syncrun.Run)) (Verdict, error) {
-	verdict := Verdict{Missing: []Named{}, Extra: []Named{}, Different: []Differing{}, Status: syncrun.Failed}
+func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, repair bool, watch func(*syncrun.Run)) (syncrun.Verdict, error) {
+	verdict := syncrun.NewVerdict()
 	client, err := p.client(ctx, c)
 	if err != nil {
 		return verdict, err
@@ -60,7 +50,7 @@ func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, repair b
 type verification struct {
 	pass
 	repair  bool
-	verdict *Verdict
+	verdict *syncrun.Verdict
 	pending map[[2]string]bool // rows of which the next sync will tell
 	strange aside              // rows that are in quarantine
 	unsure  bool               // a full pass was at work, so that derived columns could not be judged
@@ -245,11 +235,11 @@ func (v *verification) judge(ctx context.Context, session *postgres.Session, str
 	found := map[string]bool{}
 	for ref, standing := range standings {
 		if !standing.Present {
-			v.verdict.Missing = append(v.verdict.Missing, Named{Stream: streamName(stream, ref.Table), SourceID: ref.SourceID})
+			v.verdict.Missing = append(v.verdict.Missing, syncrun.Named{Stream: streamName(stream, ref.Table), SourceID: ref.SourceID})
 			found[ref.SourceID] = true
 		}
 		for _, f := range standing.Differences {
-			v.verdict.Different = append(v.verdict.Different, Differing{Stream: streamName(stream, ref.Table), SourceID: f.SourceID, Field: f.Field, Source: f.Source, Warehouse: f.Warehouse})
+			v.verdict.Different = append(v.verdict.Different, syncrun.DifferingIn(streamName(stream, ref.Table), f))
 			found[f.SourceID] = true
 		}
 	}
@@ -311,7 +301,7 @@ func (v *verification) derived(ctx context.Context, session *postgres.Session) e
 	repaired := map[string]bool{}
 	for _, d := range wrong {
 		stream, _ := streamInto(d.Table)
-		v.verdict.Different = append(v.verdict.Different, Differing{Stream: stream.entity, SourceID: d.SourceID, Field: d.Field, Source: d.Source, Warehouse: d.Warehouse})
+		v.verdict.Different = append(v.verdict.Different, syncrun.DifferingIn(stream.entity, d))
 		if v.repair && !repaired[d.Table+d.SourceID] {
 			repaired[d.Table+d.SourceID] = true
 			v.verdict.Repaired++

@@ -88,11 +88,8 @@ func source(c connection.Connection) canonical.Source {
 
 // client makes a client with the connection's own credential.
 func (p *Pipeline) client(ctx context.Context, c connection.Connection) (*Client, error) {
-	if c.State == connection.Disconnected {
-		return nil, &fault.Error{
-			Kind: fault.Stopped, Sentence: "This tenant's Stripe account is disconnected; connect it again with `memberintel connect stripe`.",
-			Checklist: []string{}, // no switch is to be looked for
-		}
+	if err := c.Ended("Stripe account"); err != nil {
+		return nil, err
 	}
 	credential := Credential{Key: p.Config.PlatformKey, Account: c.SourceAccountID}
 	if c.CredentialKind != CredentialPlatform {

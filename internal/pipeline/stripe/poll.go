@@ -69,7 +69,7 @@ func (p *Pipeline) Replay(ctx context.Context, c connection.Connection, since ti
 	if err != nil {
 		return syncrun.Report{}, err
 	}
-	run, runCtx, err := p.Ledger.Begin(ctx, c, syncrun.Replay, busyWait)
+	run, runCtx, err := p.Ledger.Begin(ctx, c, syncrun.Replay, syncrun.BusyWait)
 	if err != nil {
 		return syncrun.Report{}, err
 	}

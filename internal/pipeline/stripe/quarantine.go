@@ -15,7 +15,7 @@ type Reread = syncrun.Reread
 // RereadQuarantine maps every quarantined object again, as it came, which helps after an upgrade. What is
 // understood now is merged under the ordering rule: an object that has changed since stays as it is.
 func (p *Pipeline) RereadQuarantine(ctx context.Context, c connection.Connection) (out Reread, err error) {
-	run, runCtx, err := p.Ledger.Begin(ctx, c, syncrun.Replay, busyWait)
+	run, runCtx, err := p.Ledger.Begin(ctx, c, syncrun.Replay, syncrun.BusyWait)
 	if err != nil {
 		return out, err
 	}

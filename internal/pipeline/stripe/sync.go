@@ -21,8 +21,6 @@ const (
 	overlap = 10 * time.Minute
 	// maxGap is the age of a cursor beyond which events may be gone: Stripe keeps them for 30 days.
 	maxGap = 25 * 24 * time.Hour
-	// busyWait is how long a sync waits for another to end or for a dead one's lease to run out.
-	busyWait = syncrun.LeaseTTL + 5*time.Second
 )
 
 // position is how far the events have been read, on Stripe's clock.
@@ -54,7 +52,7 @@ func (p *Pipeline) Sync(ctx context.Context, c connection.Connection, mode syncr
 		if mode != syncrun.Full {
 			mode = syncrun.Incremental
 		}
-		run, runCtx, err = p.Ledger.Begin(ctx, c, mode, busyWait)
+		run, runCtx, err = p.Ledger.Begin(ctx, c, mode, syncrun.BusyWait)
 	}
 	if err != nil {
 		return syncrun.Report{}, err

@@ -16,22 +16,12 @@ import (
 	"memberintel/internal/warehouse"
 )
 
-// What a verification tells is the ledger's.
-type (
-	// Verdict is what it found.
-	Verdict = syncrun.Verdict
-	// Named is an object of the source.
-	Named = syncrun.Named
-	// Differing is a field that the warehouse has otherwise than the source.
-	Differing = syncrun.Differing
-)
-
 // Verify reads every listed object of the source and compares it with the warehouse. What differs is looked
 // up once more, by a reading that lies past the margin of both sides, and counts only if it still differs:
 // live traffic is no drift. With repair what was looked up is written. What the key may not read is left out, and
 // the verdict is partial and names it.
-func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, repair bool, watch func(*syncrun.Run)) (Verdict, error) {
-	verdict := Verdict{Missing: []Named{}, Extra: []Named{}, Different: []Differing{}, Status: syncrun.Failed}
+func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, repair bool, watch func(*syncrun.Run)) (syncrun.Verdict, error) {
+	verdict := syncrun.NewVerdict()
 	client, err := p.client(ctx, c)
 	if err != nil {
 		return verdict, err
@@ -63,7 +53,7 @@ func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, repair b
 type verification struct {
 	pass
 	repair  bool
-	verdict *Verdict
+	verdict *syncrun.Verdict
 	refused map[string]bool // streams that may not be read
 	unsure  bool            // a full pass was at work, so that derived columns could not be judged
 }
@@ -197,7 +187,7 @@ func (v *verification) derived(ctx context.Context, session *postgres.Session) e
 		if d.Table == "transactions" {
 			stream = streamOfID(d.SourceID)
 		}
-		v.verdict.Different = append(v.verdict.Different, Differing{Stream: stream, SourceID: d.SourceID, Field: d.Field, Source: d.Source, Warehouse: d.Warehouse})
+		v.verdict.Different = append(v.verdict.Different, syncrun.DifferingIn(stream, d))
 		if v.repair && !repaired[d.SourceID] {
 			repaired[d.SourceID] = true
 			v.verdict.Repaired++

@@ -9,6 +9,7 @@ import (
 	"memberintel/internal/canonical"
 	"memberintel/internal/fault"
 	"memberintel/internal/postgres"
+	"memberintel/internal/syncrun"
 	"memberintel/internal/warehouse"
 )
 
@@ -115,15 +116,15 @@ const maxLooks = 8
 
 // finding is what is wrong with one suspect.
 type finding struct {
-	missing, extra *Named
-	different      []Differing
+	missing, extra *syncrun.Named
+	different      []syncrun.Differing
 }
 
 func (f finding) any() bool { return f.missing != nil || f.extra != nil || len(f.different) > 0 }
 
 // examine compares what was looked up with the row. past says that the reading lies clearly after the row's.
 func (v *verification) examine(ctx context.Context, session *postgres.Session, s warehouse.Suspect, l look, d *collector) (f finding, past bool, err error) {
-	named := Named{Stream: l.stream.Name, SourceID: s.SourceID}
+	named := syncrun.Named{Stream: l.stream.Name, SourceID: s.SourceID}
 	if s.Table == "subscription_items" {
 		named.Stream = s.Table
 	}
@@ -148,7 +149,7 @@ func (v *verification) examine(ctx context.Context, session *postgres.Session, s
 		f.missing = &named
 	}
 	for _, diff := range standing.Differences {
-		f.different = append(f.different, Differing{Stream: named.Stream, SourceID: diff.SourceID, Field: diff.Field, Source: diff.Source, Warehouse: diff.Warehouse})
+		f.different = append(f.different, syncrun.DifferingIn(named.Stream, diff))
 	}
 	return f, l.observed.From.Sub(standing.ObservedUntil) > canonical.Margin, nil
 }

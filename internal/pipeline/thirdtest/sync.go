@@ -21,7 +21,7 @@ func (p *Pipeline) Sync(ctx context.Context, c connection.Connection, mode syncr
 	if mode != syncrun.Full {
 		mode = syncrun.Incremental
 	}
-	run, ctx, err := p.Ledger.Begin(ctx, c, mode, syncrun.LeaseTTL+5*time.Second)
+	run, ctx, err := p.Ledger.Begin(ctx, c, mode, syncrun.BusyWait)
 	if err != nil {
 		return syncrun.Report{}, err
 	}

@@ -18,7 +18,7 @@ import (
 // Verify reads every row and tells where the warehouse differs. With repair what was read is written, and what the source
 // does not show is buried. watch may be nil.
 func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, repair bool, watch func(*syncrun.Run)) (v syncrun.Verdict, err error) {
-	v = syncrun.Verdict{Missing: []syncrun.Named{}, Extra: []syncrun.Named{}, Different: []syncrun.Differing{}, Status: syncrun.Failed}
+	v = syncrun.NewVerdict()
 	run, ctx, err := p.Ledger.Begin(ctx, c, syncrun.Verify, 0)
 	if err != nil {
 		return v, err
@@ -107,7 +107,7 @@ func (s *pass) settle(ctx context.Context, session *postgres.Session, comparison
 			continue
 		}
 		for _, d := range standing.Differences {
-			v.Different = append(v.Different, syncrun.Differing{Stream: k.name, SourceID: d.SourceID, Field: d.Field, Source: d.Source, Warehouse: d.Warehouse})
+			v.Different = append(v.Different, syncrun.DifferingIn(k.name, d))
 		}
 		k.pick(all, suspect.SourceID, &mending)
 	}

@@ -108,10 +108,13 @@ func (c *counter) put(site int) guard.Reservation {
 	c.t.Helper()
 	run := c.begin(site)
 	q := aQuestion()
-	r, err := run.ReserveWith(c.t.Context(), asking(q, func(a *guard.Ask) { a.Batch = true }),
-		func(ctx context.Context, tx *postgres.TenantTx, r guard.Reservation) error {
-			return c.carrier.put(ctx, tx, r, q)
-		})
+	var r guard.Reservation
+	err := run.Commit(c.t.Context(), syncrun.Work{Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) (err error) {
+		if r, err = guard.Reserve(ctx, tx, asking(q, func(a *guard.Ask) { a.RunID, a.Batch = run.ID, true })); err != nil {
+			return err
+		}
+		return c.carrier.put(ctx, tx, r, q)
+	}})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -87,7 +87,8 @@ func TestAProfileGoesToClaudeAsItCame(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, _ = ground(d, oakText, nil)
-	if diff := cmp.Diff(d, d.profile().draft()); diff != "" {
+	p := d.profile()
+	if diff := cmp.Diff(&d, p.draft()); diff != "" {
 		t.Errorf("a draft made a profile and a draft again (-was +is):\n%s", diff)
 	}
 }

@@ -81,8 +81,7 @@ func (s *pass) question(k kept, model string, at time.Time) (q question, fresh b
 	var previous *draft
 	fresh = s.before.Profile == nil || at.Sub(s.before.FreshAt) >= freshEvery
 	if !fresh {
-		d := s.before.Profile.draft()
-		previous = &d
+		previous = s.before.Profile.draft()
 	}
 	q, err = questionAbout(s.home.Hostname(), k.Text, previous, model)
 	return q, fresh, err
@@ -189,16 +188,11 @@ func (s *pass) believe(a answer, k kept, fresh bool) (Profile, string) {
 	case !a.whole():
 		return Profile{}, "Claude's description was cut off." + stays
 	}
-	var previous *draft
-	if s.before.Profile != nil {
-		d := s.before.Profile.draft()
-		previous = &d
-	}
 	d, err := decode(a.Text)
 	if err != nil {
 		return Profile{}, "Claude's description could not be read." + stays
 	}
-	d, ratio := ground(d, k.Text, previous)
+	d, ratio := ground(d, k.Text, s.before.Profile.draft())
 	if ratio < leastGrounded || d.nothing() {
 		return Profile{}, fmt.Sprintf("Claude's description is not borne out by the site's words (%.0f %% of it).%s", 100*ratio, stays)
 	}

@@ -63,6 +63,9 @@ func TestGoldenSet(t *testing.T) {
 	}
 }
 
+// key names the question whichever model is asked.
+func (q question) key() string { return digest(q.System, q.Text, string(q.Schema)) }
+
 func readGolden(t *testing.T, file string) (g golden, text string) {
 	t.Helper()
 	for _, path := range []string{file, strings.TrimSuffix(file, ".json") + ".txt"} {

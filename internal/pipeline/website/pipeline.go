@@ -72,11 +72,8 @@ func New(cfg Config, ledger *syncrun.Ledger, through *fetch.Client, known *care.
 
 // home returns the address of the connection's site.
 func (p *Pipeline) home(ctx context.Context, c connection.Connection) (home *url.URL, err error) {
-	if c.State == connection.Disconnected {
-		return nil, &fault.Error{
-			Kind: fault.Stopped, Sentence: "This tenant's website is disconnected; connect it again with `memberintel connect website`.",
-			Checklist: []string{}, // no switch is to be looked for
-		}
+	if err := c.Ended("website"); err != nil {
+		return nil, err
 	}
 	var address string
 	err = p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {

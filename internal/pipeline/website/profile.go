@@ -106,8 +106,11 @@ func (d draft) profile() Profile {
 	return p
 }
 
-// draft makes of a version what it was made of, for Claude to keep its wording.
-func (p Profile) draft() draft {
+// draft makes of a version what it was made of, for Claude to keep its wording; nil of none.
+func (p *Profile) draft() *draft {
+	if p == nil {
+		return nil
+	}
 	quotes := map[string][]string{}
 	for _, e := range p.Evidence {
 		quotes[e.Field] = append(quotes[e.Field], e.Quote)
@@ -128,7 +131,7 @@ func (p Profile) draft() draft {
 	for _, c := range p.ContentPatterns {
 		d.ContentPatterns = append(d.ContentPatterns, content{c.Kind, c.Text, none(quotes[fieldContent+"."+c.Kind])})
 	}
-	return d
+	return &d
 }
 
 // none turns nil, which JSON shows as null, into an empty list.

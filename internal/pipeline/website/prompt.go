@@ -41,9 +41,6 @@ func questionAbout(name, text string, previous *draft, model string) (question, 
 	return question{Model: model, System: instructions, Text: string(user), Schema: schema, MaxTokens: maxAnswer}, nil
 }
 
-// key names the question whichever model is asked.
-func (q question) key() string { return digest(q.System, q.Text, string(q.Schema)) }
-
 // promptVersion names the instructions, and schemaVersion the shape of the answers.
 func promptVersion() string { return digest(instructions)[:12] }
 

@@ -19,8 +19,6 @@ import (
 )
 
 const (
-	// busyWait is how long a sync waits for another to end or for a dead one's lease to run out.
-	busyWait = syncrun.LeaseTTL + 5*time.Second
 	// retryDown is after which a site that is down is looked at once more; retrySpread spreads that.
 	retryDown, retrySpread = 30 * time.Minute, 20 * time.Minute
 	// goOnFor is how old a reading may be for a later try to go on with it.
@@ -68,7 +66,7 @@ func (p *Pipeline) Sync(ctx context.Context, c connection.Connection, mode syncr
 			mode = syncrun.Full
 		}
 	}
-	run, runCtx, err := p.Ledger.Begin(ctx, c, mode, busyWait)
+	run, runCtx, err := p.Ledger.Begin(ctx, c, mode, syncrun.BusyWait)
 	if err != nil {
 		return Report{}, err
 	}

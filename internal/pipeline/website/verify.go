@@ -17,7 +17,7 @@ import (
 // the text must be the one that its hash names. The site is not asked, since it may have changed. A profile is never changed,
 // so there is nothing to repair; the next sync that finds a change makes another.
 func (p *Pipeline) Verify(ctx context.Context, c connection.Connection, _ bool, watch func(*syncrun.Run)) (syncrun.Verdict, error) {
-	verdict := syncrun.Verdict{Missing: []syncrun.Named{}, Extra: []syncrun.Named{}, Different: []syncrun.Differing{}, Status: syncrun.Failed}
+	verdict := syncrun.NewVerdict()
 	err := p.DB.TenantTx(ctx, c.TenantID, func(tx *postgres.TenantTx) error {
 		newest, err := pastOf(ctx, tx, c.ID)
 		if err == nil && newest.Profile == nil {
@@ -88,7 +88,7 @@ func compare(ctx context.Context, tx *postgres.TenantTx, c connection.Connection
 
 // RereadQuarantine has nothing to read: a description that is not understood is dropped, and asked for again when its time has come.
 func (p *Pipeline) RereadQuarantine(ctx context.Context, c connection.Connection) (out syncrun.Reread, err error) {
-	run, runCtx, err := p.Ledger.Begin(ctx, c, syncrun.Replay, busyWait)
+	run, runCtx, err := p.Ledger.Begin(ctx, c, syncrun.Replay, syncrun.BusyWait)
 	if err != nil {
 		return out, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -151,12 +152,7 @@ func (s *Sim) deleteBatch(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "invalid_request_error", "A batch can be deleted once it has ended.")
 		return
 	}
-	for i, other := range s.batches {
-		if other == b {
-			s.batches = append(s.batches[:i:i], s.batches[i+1:]...)
-			break
-		}
-	}
+	s.batches = slices.DeleteFunc(s.batches, func(other *batch) bool { return other == b })
 	reply(w, http.StatusOK, map[string]string{"id": b.id, "type": "message_batch_deleted"})
 }
 

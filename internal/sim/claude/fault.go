@@ -3,6 +3,7 @@ package claude
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -59,12 +60,7 @@ func (s *Sim) Fault(f Fault) (remove func()) {
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		for i, g := range s.faults {
-			if g == added {
-				s.faults = append(s.faults[:i:i], s.faults[i+1:]...)
-				return
-			}
-		}
+		s.faults = slices.DeleteFunc(s.faults, func(other *Fault) bool { return other == added })
 	}
 }
 

@@ -160,10 +160,8 @@ func checkSchema(schema any, at string) *problem {
 			}
 		}
 	}
-	for _, word := range []string{"items"} {
-		if p := checkSchema(object[word], at+"."+word); p != nil {
-			return p
-		}
+	if p := checkSchema(object["items"], at+".items"); p != nil {
+		return p
 	}
 	if choices, ok := object["anyOf"].([]any); ok {
 		for _, inner := range choices {

@@ -2,6 +2,7 @@ package memberpress
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,12 +72,7 @@ func (s *Site) Fault(f Fault) (remove func()) {
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		for i, g := range s.faults {
-			if g == added {
-				s.faults = append(s.faults[:i:i], s.faults[i+1:]...)
-				return
-			}
-		}
+		s.faults = slices.DeleteFunc(s.faults, func(other *Fault) bool { return other == added })
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,12 +69,7 @@ func (f *faults) add(one Fault) func() {
 	return func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		for i, g := range f.list {
-			if g == added {
-				f.list = append(f.list[:i:i], f.list[i+1:]...)
-				return
-			}
-		}
+		f.list = slices.DeleteFunc(f.list, func(other *Fault) bool { return other == added })
 	}
 }
 

@@ -24,7 +24,7 @@ import (
 //go:embed all:pages
 var files embed.FS
 
-// The sites. The first three are clubs with pages; the others show one trouble each, and Mend gives them none.
+// The sites. The first three are clubs with pages; the others show one trouble each.
 const (
 	Lakeside = "lakeside.example" // new headline in week 3, new prices in week 4
 	Hillside = "hillside.example" // a page builder's markup, a new link in week 6

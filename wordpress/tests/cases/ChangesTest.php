@@ -37,11 +37,7 @@ final class ChangesTest extends SiteTestCase
     public function testALookAtAllRowsIsNotBegunAnewForEver(): void
     {
         global $wpdb;
-        $db = new Database($wpdb);
-        $meta = new Meta($db);
-        $entities = new Entities($db, new MemberPress());
-        $sweep = new Sweep($db, $meta, new State($db, $meta), $entities, 10);
-        $none = new Budget(microtime(true) - 60, 8.0, -1);
+        [$meta, $entities, $sweep, $none] = $this->smallSweep();
         $all = $entities->get('transactions');
         $this->upToDate();
         $last = (int) $wpdb->get_var("SELECT MAX(id) FROM {$wpdb->prefix}mepr_transactions");
@@ -63,11 +59,7 @@ final class ChangesTest extends SiteTestCase
     public function testARoundThatWasCutOffLeavesNothingOut(): void
     {
         global $wpdb;
-        $db = new Database($wpdb);
-        $meta = new Meta($db);
-        $entities = new Entities($db, new MemberPress());
-        $sweep = new Sweep($db, $meta, new State($db, $meta), $entities, 10);
-        $none = new Budget(microtime(true) - 60, 8.0, -1);
+        [$meta, $entities, $sweep, $none] = $this->smallSweep();
         $some = $entities->chosen(['members', 'transactions']);
         $this->upToDate();
         $left = 0;
@@ -289,6 +281,17 @@ final class ChangesTest extends SiteTestCase
         $this->assertCount(30, $rows['transactions']);
         $this->assertSame(['EUR'], array_values(array_unique(array_column($rows['transactions'], 'currency'))));
         $this->assertCount(2, $rows['products']);
+    }
+
+    /** @return array{Meta, Entities, Sweep, Budget} a sweep in steps of ten rows, what it works on, and a budget that is spent */
+    private function smallSweep(): array
+    {
+        global $wpdb;
+        $db = new Database($wpdb);
+        $meta = new Meta($db);
+        $entities = new Entities($db, new MemberPress());
+        $sweep = new Sweep($db, $meta, new State($db, $meta), $entities, 10);
+        return [$meta, $entities, $sweep, new Budget(microtime(true) - 60, 8.0, -1)];
     }
 
     /** @param array<int, mixed> $rows @return array<int, mixed> */

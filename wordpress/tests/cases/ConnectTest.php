@@ -180,15 +180,9 @@ final class ConnectTest extends TestCase
 
     public function testTakingAKeyBackLeavesTheOneBefore(): void
     {
-        wp_cache_flush();
-        $secret = Signature::secret();
-        $connection = ['connection_id' => $this->key['connection_id']];
-        (new Keys())->put('mik_first', $secret, $connection, 1);
-        $first = new Client($this->url(''), 'mik_first', $secret);
+        $first = $this->withKey('mik_first');
         $this->assertSame(200, $first->call('/sync')->status);
-        wp_cache_flush();
-        (new Keys())->put('mik_second', $secret, $connection, 1);
-        $second = new Client($this->url(''), 'mik_second', $secret);
+        $second = $this->withKey('mik_second');
         $this->assertSame(200, $second->call('/sync/disconnect', [], 'POST', '{}')->status);
         $this->assertSame([401, 'mi_auth_revoked'], [$second->call('/sync')->status, $second->call('/sync')->code()]);
         $this->assertSame(200, $first->call('/sync')->status);
@@ -200,14 +194,9 @@ final class ConnectTest extends TestCase
 
     public function testADisconnectionWithTheKeyBeforeEndsAll(): void
     {
-        wp_cache_flush();
-        $secret = Signature::secret();
-        $connection = ['connection_id' => $this->key['connection_id']];
-        (new Keys())->put('mik_first', $secret, $connection, 1);
-        $first = new Client($this->url(''), 'mik_first', $secret);
+        $first = $this->withKey('mik_first');
         $this->assertSame(200, $first->call('/sync')->status);
-        wp_cache_flush();
-        (new Keys())->put('mik_second', Signature::secret(), $connection, 1);
+        $this->withKey('mik_second');
         $this->assertSame(200, $first->call('/sync/disconnect', [], 'POST', '{"reason":"disconnected by the tenant"}')->status);
         $this->assertFalse($this->connected(), 'nobody may have the second key');
     }
@@ -228,6 +217,15 @@ final class ConnectTest extends TestCase
         [$id, $secret] = $code[1];
         $this->assertTrue((new Client($this->url(''), $id, $secret))->call('/sync')->signed);
         $this->assertStringNotContainsString($secret, $this->browser->screen()->html);
+    }
+
+    /** A client with a key that was made just now. */
+    private function withKey(string $id): Client
+    {
+        wp_cache_flush();
+        $secret = Signature::secret();
+        (new Keys())->put($id, $secret, ['connection_id' => $this->key['connection_id']], 1);
+        return new Client($this->url(''), $id, $secret);
     }
 
     /** Signs a second administrator in, in a browser of their own. */
