@@ -363,6 +363,14 @@ func TestWhatTheServiceBroughtIsNoSuccessThatIsDue(t *testing.T) {
 	if got := w.text(`SELECT format('%s %s', state, awaited_since IS NULL) FROM connection`); got != "connected t" {
 		t.Errorf("the connection is %s", got)
 	}
+	w.exec(`UPDATE connection SET state = 'degraded', last_error = 'The site was down.'`)
+	if _, err := w.scheduler.RequestNow(t.Context(), Order{ConnectionID: c.ID, Cause: syncrun.Knock, Brought: true}); err != nil {
+		t.Fatal(err)
+	}
+	w.work()
+	if got := w.text(`SELECT format('%s %s', state, last_error) FROM connection`); got != "degraded The site was down." {
+		t.Errorf("the connection is %s", got)
+	}
 }
 
 func TestANewConnectionAndANewPlanAreServedAtOnce(t *testing.T) {

@@ -20,6 +20,14 @@ func (s *street) exec(sql string, args ...any) {
 	}
 }
 
+// forgotten checks that no answer is remembered of which something has come.
+func (s *street) forgotten() {
+	s.t.Helper()
+	if n := s.count(`SELECT count(*) FROM sync_cursor WHERE name = 'heard' AND (position->'answer'->>'Text' <> '' OR position->'about'->>'call' <> '0')`); n != 0 {
+		s.t.Error("an answer is remembered for nothing")
+	}
+}
+
 // What was paid for and could not be written is written by the next run, and not paid for again.
 func TestAnAnswerThatCouldNotBeWrittenIsNotPaidForTwice(t *testing.T) {
 	s := newStreet(t, claude.Config{})
@@ -39,6 +47,7 @@ func TestAnAnswerThatCouldNotBeWrittenIsNotPaidForTwice(t *testing.T) {
 	if n := s.count(`SELECT count(*) FROM analysis WHERE ended_at IS NULL`); n != 0 {
 		t.Errorf("%d analyses are open", n)
 	}
+	s.forgotten()
 	s.balanced()
 }
 
@@ -92,6 +101,7 @@ func TestAWorkerDiesWithAnAnswerThatItHasHeard(t *testing.T) {
 			if n := s.count(`SELECT count(*) FROM llm_call WHERE status = 'settled'`); n != want {
 				t.Errorf("%d calls are settled, want %d", n, want)
 			}
+			s.forgotten()
 			s.balanced()
 		})
 	}
