@@ -183,7 +183,7 @@ CREATE TABLE connection (
     UNIQUE (tenant_id, pipeline_type),
     PRIMARY KEY (connection_id),
     FOREIGN KEY (tenant_id) REFERENCES tenant(tenant_id),
-    CHECK ((last_error_beside = ANY (ARRAY['push'::text, 'refetch'::text]))),
+    CHECK ((last_error_beside = ANY (ARRAY['push'::text, 'refetch'::text, 'describe'::text]))),
     CHECK ((pipeline_type ~ '^[a-z][a-z0-9_]{0,39}$'::text)),
     CHECK ((state = ANY (ARRAY['pending'::text, 'connected'::text, 'degraded'::text, 'failed'::text, 'paused'::text, 'disconnected'::text])))
 );
@@ -1350,8 +1350,10 @@ CREATE POLICY tenant ON plans FOR ALL TO memberintel_app USING (tenant_id = (NUL
 CREATE POLICY owner ON quarantine FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY tenant ON quarantine FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON site_status FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY service ON site_status FOR SELECT TO memberintel_service USING true;
 CREATE POLICY tenant ON site_status FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON site_text FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY service ON site_text FOR SELECT TO memberintel_service USING true;
 CREATE POLICY tenant ON site_text FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON sites FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY reader ON sites FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
@@ -1459,7 +1461,7 @@ GRANT SELECT ON economic_event TO memberintel_reader;
 GRANT SELECT ON economic_event_candidates TO memberintel_app;
 GRANT SELECT ON economic_event_candidates TO memberintel_reader;
 GRANT DELETE, INSERT, SELECT, UPDATE ON fetch_snapshot TO memberintel_app;
-GRANT SELECT (fetched_at, gate, tenant_id) ON fetch_snapshot TO memberintel_service;
+GRANT SELECT (connection_id, fetched_at, gate, tenant_id) ON fetch_snapshot TO memberintel_service;
 GRANT SELECT ON goose_db_version TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON invoices TO memberintel_app;
 GRANT SELECT ON invoices TO memberintel_reader;
@@ -1503,7 +1505,9 @@ GRANT EXECUTE ON search_members(text,text,text,jsonb,text,bigint,integer) TO mem
 GRANT EXECUTE ON search_members(text,text,text,jsonb,text,bigint,integer) TO memberintel_reader;
 GRANT INSERT, SELECT, UPDATE ON site_pace TO memberintel_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON site_status TO memberintel_app;
+GRANT SELECT (checked_at, connection_id, tenant_id) ON site_status TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON site_text TO memberintel_app;
+GRANT SELECT (last_used_at, tenant_id) ON site_text TO memberintel_service;
 GRANT INSERT, SELECT, UPDATE ON sites TO memberintel_app;
 GRANT SELECT ON sites TO memberintel_reader;
 GRANT SELECT ON spend_tenant TO memberintel_app;

@@ -86,6 +86,14 @@ func (h *house) knocked(ctx context.Context, id connection.ID) error {
 	return h.request(ctx, id, syncrun.Knock)
 }
 
+// brought asks for a sync that takes what the service itself has brought: an answer that is paid for.
+func (h *house) brought(ctx context.Context, id connection.ID) error {
+	if _, err := h.scheduler.RequestNow(ctx, schedule.Order{ConnectionID: id, Cause: syncrun.Knock, Brought: true}); err != nil {
+		return fmt.Errorf("app: ask for a sync: %w", err)
+	}
+	return nil
+}
+
 // reschedule tells the schedule that a tenant is served differently from now on.
 func (h *house) reschedule(ctx context.Context, id tenant.ID) error {
 	var connections []connection.Connection

@@ -116,6 +116,7 @@ func (p *program) serve(ctx context.Context, h *house, roles []string, listener 
 	if slices.Contains(roles, roleScheduler) {
 		group.Go(func() error { return h.scheduler.Run(ctx) })
 		group.Go(func() error { return warehouse.Keeper{DB: h.db, Warehouse: h.ledger.Warehouse, Log: h.log}.Run(ctx) })
+		group.Go(func() error { return h.tidier().Run(ctx) })
 		group.Go(func() error { return p.watcher(h).Run(ctx) })
 		group.Go(func() error { return sender.Run(ctx) })
 	}

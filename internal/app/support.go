@@ -20,7 +20,7 @@ type supportView struct {
 }
 
 type alarmStatus struct {
-	Alarm    string    `json:"alarm"` // spend, skip_rate, unsettled or price
+	Alarm    string    `json:"alarm"` // spend, skip_rate, unsettled, unanswered or price
 	Subject  string    `json:"subject"`
 	Detail   string    `json:"detail"`
 	RaisedAt time.Time `json:"raised_at"`

@@ -13,8 +13,10 @@ import (
 	"memberintel/internal/syncrun"
 )
 
-// courierEvery is how often the worker looks after the batches that travel to Claude.
-const courierEvery = 30 * time.Second
+const (
+	courierEvery = 30 * time.Second // the worker looks after the batches that travel to Claude
+	tidyEvery    = 6 * time.Hour    // the scheduler looks for texts that are kept for too long
+)
 
 // newWebsite makes the pipeline that describes websites. Sites are spared as any stranger's are: the crawler pauses between
 // two pages.
@@ -27,8 +29,11 @@ func (p *program) newWebsite(h *house, through *fetch.Client) *website.Pipeline 
 
 // courier carries questions and answers between the queue and Claude, and asks for a sync where an answer has come.
 func (h *house) courier() website.Courier {
-	return website.Courier{Pipeline: h.website, Every: courierEvery, Arrived: h.knocked}
+	return website.Courier{Pipeline: h.website, Every: courierEvery, Arrived: h.brought}
 }
+
+// tidier drops what is kept for too long of sites that nobody reads any more.
+func (h *house) tidier() website.Tidier { return website.Tidier{Pipeline: h.website, Every: tidyEvery} }
 
 // syncWebsite is the pipeline's sync with what it tells beside the run.
 func (h *house) syncWebsite(ctx context.Context, c connection.Connection, mode syncrun.Mode, watch func(*syncrun.Run)) (syncrun.Report, error) {

@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,33 @@ func TestFromAWebsiteToItsProfile(t *testing.T) {
 	})
 	d.must(d.json(exitDone, "disconnect", "website", "--tenant", "club"), map[string]any{"state": "disconnected"})
 	d.must(d.json(exitError, sync...), map[string]any{"kind": "stopped"})
+}
+
+// Without a key nothing comes of a website, and each place that tells of it says why and what to do.
+func TestAWebsiteWithoutAKeyForClaudeSaysSo(t *testing.T) {
+	d := newDesk(t)
+	_, api, address := d.withSites()
+	with := d.env
+	d.env = slices.DeleteFunc(slices.Clone(with), func(s string) bool { return strings.HasPrefix(s, "ANTHROPIC_API_KEY=") })
+	d.json(exitDone, "tenant", "create", "--name", "club")
+	d.json(exitDone, "connect", "website", "--tenant", "club", "--url", address)
+	sync := []string{"sync", "--tenant", "club", "--pipeline", "website"}
+	said, _ := d.hurried(exitNotHealthy, sync...).at("error_message").(string)
+	if !strings.Contains(said, "ANTHROPIC_API_KEY") {
+		t.Errorf("sync says %q", said)
+	}
+	status := d.json(exitNotHealthy, "status", "--tenant", "club")
+	d.must(status, map[string]any{"tenants.0.connections.0.state": "degraded", "tenants.0.connections.0.last_error": said, "tenants.0.connections.0.consecutive_failures": 0})
+	_, text, _ := d.run(nil, "status", "--tenant", "club")
+	if !strings.Contains(text, said) || !strings.Contains(text, "- Whoever runs memberintel: give `memberintel serve` a key") {
+		t.Errorf("status says:\n%s", text)
+	}
+	d.env = with
+	d.must(d.hurried(exitDone, sync...), map[string]any{"status": "succeeded", "profile.version": 1})
+	d.must(d.json(exitDone, "status", "--tenant", "club"), map[string]any{"tenants.0.connections.0.state": "connected", "tenants.0.connections.0.last_error": nil})
+	if n := len(api.Bills()); n != 1 {
+		t.Errorf("%d bills", n)
+	}
 }
 
 // A server describes a site when it is connected, and after its turn by a batch.

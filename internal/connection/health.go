@@ -78,8 +78,9 @@ type Beside string
 
 // What is done beside the syncs.
 const (
-	Push    Beside = "push"    // what the source delivers is read
-	Refetch Beside = "refetch" // single objects are fetched
+	Push     Beside = "push"     // what the source delivers is read
+	Refetch  Beside = "refetch"  // single objects are fetched
+	Describe Beside = "describe" // what was read is told in words, by somebody else
 )
 
 // Troubled records what went wrong beside the syncs: problem is never nil. The connection is degraded, or failed when

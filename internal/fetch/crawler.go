@@ -51,7 +51,11 @@ func NewCrawler(cfg CrawlerConfig) *Crawler {
 		cfg.Now = time.Now
 	}
 	if cfg.Sleep == nil {
-		cfg.Sleep = sleep
+		cfg.Sleep = func(ctx context.Context, d time.Duration) error {
+			over, stop := after(d)
+			defer stop()
+			return wait(ctx, over)
+		}
 	}
 	return &Crawler{cfg: cfg, known: map[string]known{}}
 }
@@ -149,7 +153,7 @@ func (v *Visit) robots(ctx context.Context, at *url.URL) (*Robots, error) {
 	})
 	switch symptom := SymptomOf(err); {
 	case err == nil, symptom == RedirectLoop:
-	case away != nil && symptom != "" && symptom != PrivateAddress: // it is another site that is not well
+	case away != nil && symptom != "" && symptom != PrivateAddress && symptom != WrongPort: // it is another site that is not well
 		return nil, v.fault(Moved, away.Hostname(), at)
 	default:
 		return nil, err
@@ -211,14 +215,3 @@ func (c *Crawler) remember(origin string, rules *Robots) {
 
 // origin is what one robots.txt speaks for.
 func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -14,6 +14,7 @@ var (
 	errTimeout   = errors.New("no whole answer in time")
 	errTooLarge  = errors.New("the answer is too large")
 	errAddress   = errors.New("the address is not a public one") // the guard's refusal
+	errPort      = errors.New("the port is none of a website")   // the guard's refusal
 	errHandshake = errors.New("no encrypted connection")
 )
 
@@ -103,6 +104,8 @@ func diagnoseError(a Response, err error) *diagnosis {
 		found.redirected(away)
 	case errors.Is(err, errAddress):
 		found.symptom = PrivateAddress
+	case errors.Is(err, errPort):
+		found.symptom = WrongPort
 	case errors.As(err, &name) && name.IsNotFound:
 		found.symptom = NoSuchName
 	case errors.As(err, &op) && op.Op == "dial", isTimeout(err):

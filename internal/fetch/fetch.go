@@ -60,10 +60,7 @@ func New(cfg Config) *Client {
 		cfg.Now = time.Now
 	}
 	if cfg.After == nil {
-		cfg.After = func(d time.Duration) (<-chan time.Time, func() bool) {
-			timer := time.NewTimer(d)
-			return timer.C, timer.Stop
-		}
+		cfg.After = after
 	}
 	return &Client{cfg: cfg, transport: newTransport(cfg)}
 }
@@ -189,14 +186,28 @@ func (c *Client) within(ctx context.Context, d time.Duration) (context.Context, 
 	ctx, cancel := context.WithCancelCause(ctx)
 	over, stop := c.cfg.After(d)
 	go func() {
-		select {
-		case <-over:
+		if wait(ctx, over) == nil {
 			cancel(errTimeout)
-		case <-ctx.Done():
 		}
 	}()
 	return ctx, func() {
 		stop()
 		cancel(nil)
+	}
+}
+
+// after is the machine's clock.
+func after(d time.Duration) (<-chan time.Time, func() bool) {
+	timer := time.NewTimer(d)
+	return timer.C, timer.Stop
+}
+
+// wait returns nil when the time is over, and ctx's error when that has ended before.
+func wait(ctx context.Context, over <-chan time.Time) error {
+	select {
+	case <-over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

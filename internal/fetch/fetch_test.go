@@ -202,8 +202,25 @@ func TestOnlyPublicAddressesAreVisited(t *testing.T) {
 		t.Errorf("a name that leads inside: %v", err)
 	}
 	unlucky := fetch.New(fetch.Config{})
-	if _, err := unlucky.Do(t.Context(), fetch.Request{URL: "http://93.184.216.34:22/"}, 10*time.Second); fetch.SymptomOf(err) != fetch.PrivateAddress {
+	if _, err := unlucky.Do(t.Context(), fetch.Request{URL: "http://93.184.216.34:22/"}, 10*time.Second); fetch.SymptomOf(err) != fetch.WrongPort || !fault.Is(err, fault.Invalid) {
 		t.Errorf("a port where no website is: %v", err)
+	}
+	if _, err := unlucky.Do(t.Context(), fetch.Request{URL: "http://10.0.0.1:22/"}, 10*time.Second); fetch.SymptomOf(err) != fetch.PrivateAddress {
+		t.Errorf("an inner address at such a port: %v", err)
+	}
+	for address, want := range map[string]string{
+		"https://nonsense":             "nonsense is not the address of a site", // and no matter of name servers
+		"https://nonsense.":            "is not the address of a site",
+		"https://nowhere.example":      "no name server knows",
+		"https://93.184.216.34:22":     "names a port",
+		"https://lakeside.example:25/": "names a port",
+	} {
+		names := site.NewNames()
+		names.Set(host, netip.MustParseAddr("93.184.216.34"))
+		err := fetch.New(fetch.Config{Resolver: names.Resolver()}).Reach(t.Context(), address)
+		if !strings.Contains(fault.Sentence(err), want) {
+			t.Errorf("%s: %q, want %q", address, fault.Sentence(err), want)
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ const (
 	WebPage        Symptom = "web_page"
 	NotJSON        Symptom = "not_json"
 	PrivateAddress Symptom = "private_address"
+	WrongPort      Symptom = "wrong_port"
 	Disallowed     Symptom = "disallowed" // by robots.txt
 
 	// What only the asker knows; see Request.Own.
@@ -226,6 +227,10 @@ func (d diagnosis) meaning(host string, timeout time.Duration, status int) meani
 		return meaning{fault.NotPermitted, care.Refused, say("keeps memberintel's robot out by its robots.txt"), []string{
 			"Let the robot in: add the lines \"User-agent: " + Robot + "\" and \"Allow: /\" to the site's robots.txt.",
 			"In WordPress, look at Settings, Reading: \"Discourage search engines\" keeps every robot out.",
+		}}
+	case WrongPort:
+		return meaning{fault.Invalid, care.Unasked, say("names a port on which memberintel reads no website"), []string{
+			"Connect with the address that visitors use; mostly it names no port.", "Websites are read at the ports 80, 443, 8080 and 8443 alone.",
 		}}
 	default: // PrivateAddress
 		return meaning{fault.Invalid, care.Unasked, say("leads to an address that is not public, which memberintel does not visit"), []string{

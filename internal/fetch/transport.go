@@ -3,6 +3,7 @@ package fetch
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -36,17 +37,23 @@ func guard(allow []netip.Prefix) func(network, address string, c syscall.RawConn
 		netip.MustParsePrefix("168.63.129.16/32"), // Azure's metadata, a public address that is none
 	))
 	return func(network, address string, c syscall.RawConn) error {
-		if at, err := netip.ParseAddrPort(address); err == nil {
+		at, err := netip.ParseAddrPort(address)
+		if err == nil {
 			for _, prefix := range allow {
 				if prefix.Contains(at.Addr().Unmap()) {
 					return nil
 				}
 			}
 		}
-		if err := public.Safe(network, address, c); err != nil {
+		err = public.Safe(network, address, c)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, ssrf.ErrProhibitedPort) && public.SafeAddr(at.Addr()) == nil: // nothing else is wrong with it
+			return fmt.Errorf("%w: %w", errPort, err)
+		default:
 			return fmt.Errorf("%w: %w", errAddress, err)
 		}
-		return nil
 	}
 }
 

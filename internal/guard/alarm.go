@@ -13,7 +13,7 @@ import (
 
 // Alarm is something about the budget that operators are to hear of.
 type Alarm struct {
-	Kind     string `db:"alarm"` // spend, skip_rate, unsettled or price
+	Kind     string `db:"alarm"` // spend, skip_rate, unsettled, unanswered or price
 	Subject  string // of spend: day 80
 	Detail   string // for the operator
 	RaisedAt time.Time
@@ -23,7 +23,7 @@ type Alarm struct {
 var alarmSQL string
 
 // RaiseAlarms looks at the budget and returns what has come up since anybody looked last, each thing once a period however
-// many look: caps used by 50, 80 and 100 %; calls that nobody closes; a change gate that lets more than half of the sites
+// many look: caps used by 50, 80 and 100 %; calls that nobody closes; batches that left questions unanswered; a change gate that lets more than half of the sites
 // through; prices that nobody has checked for 60 days.
 func RaiseAlarms(ctx context.Context, tx *postgres.ServiceTx) ([]Alarm, error) {
 	rows, err := tx.Query(ctx, alarmSQL)

@@ -19,6 +19,12 @@ SELECT 'unsettled', 'calls', (memberintel_now() AT TIME ZONE 'UTC')::date,
  WHERE status = 'reserved' AND created_at < memberintel_now() - interval '1 hour' AND expires_at < memberintel_now()
 HAVING count(*) > 0
 UNION ALL
+SELECT 'unanswered', 'batches', day,
+       format('%s questions of %s in batches got no answer that could be read and are paid for in full', count(*), day)
+  FROM llm_call
+ WHERE status = 'unknown' AND batch AND day > (memberintel_now() AT TIME ZONE 'UTC')::date - 7
+ GROUP BY day
+UNION ALL
 SELECT 'skip_rate', 'website', date_trunc('week', memberintel_now() AT TIME ZONE 'UTC')::date,
        format('of %s readings of websites in 7 days only %s %% were unchanged and cost nothing', count(*), round(100.0 * count(*) FILTER (WHERE gate = 'unchanged') / count(*)))
   FROM fetch_snapshot

@@ -38,7 +38,7 @@ var (
 	served = []string{
 		"alert_incident", "alert_outbox", "alert_quiet", "attempt_rate", "budget_alarm", "budget_cap", "connect_code", "connection",
 		"connection_care", "fetch_snapshot", "llm_batch", "llm_call", "llm_price", "llm_question", "member_clock", "run_slot", "schedule_pace",
-		"spend_total", "switch", "sync_run", "tenant", "tenant_user", "user_login", "user_session", "webhook_quarantine",
+		"site_status", "site_text", "spend_total", "switch", "sync_run", "tenant", "tenant_user", "user_login", "user_session", "webhook_quarantine",
 	}
 	// What the functions of the budget read and write; of tenant and sync_run some columns.
 	budgeted = []string{
@@ -53,7 +53,7 @@ var (
 	openPolicies = map[string][]string{
 		"service memberintel_service": {
 			"alert_incident", "alert_outbox", "connect_code", "connection", "connection_care", "fetch_snapshot", "llm_call", "llm_question",
-			"member_clock", "sync_run", "tenant", "tenant_user",
+			"member_clock", "site_status", "site_text", "sync_run", "tenant", "tenant_user",
 		},
 		"operator memberintel_operator": {
 			"alert_incident", "alert_outbox", "analysis", "audit_event", "connection", "connection_care", "llm_call", "spend_tenant", "sync_run", "tenant",
@@ -219,7 +219,9 @@ func TestRolesMayWhatTheReviewSays(t *testing.T) {
 		strings.Contains(app, "llm_price") || strings.Contains(app, "site_profile UPDATE") || strings.Contains(app, "site_profile DELETE") {
 		t.Errorf("the program may %s", app)
 	}
-	for table, want := range map[string][]string{"connection": routing, "connection_care": breaker} {
+	for table, want := range map[string][]string{
+		"connection": routing, "connection_care": breaker, "site_text": {"last_used_at", "tenant_id"}, "site_status": {"checked_at", "connection_id", "tenant_id"},
+	} {
 		if diff := cmp.Diff(want, texts(t, super, `SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0
 			AND has_column_privilege('memberintel_service', attrelid, attnum, 'SELECT') ORDER BY attname`, table)); diff != "" {
 			t.Errorf("columns of %s that the service reads (-reviewed +found):\n%s", table, diff)

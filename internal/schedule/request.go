@@ -18,6 +18,9 @@ type Order struct {
 	ConnectionID connection.ID
 	Cause        syncrun.Cause
 	Mode         syncrun.Mode // Full to read everything; else the pipeline decides
+	// Brought says that the knock is the service's own: what the run is for is here, and the source need not be asked. It comes
+	// through to a connection that has failed, and nobody waits for a success of the source.
+	Brought bool
 }
 
 // Placed is an order's run. Deliver is for after the transaction's commit; it is never nil and may fail without harm.
@@ -46,11 +49,13 @@ func (s *Scheduler) Request(ctx context.Context, tx *postgres.ServiceTx, o Order
 			return placed, err
 		}
 	}
-	if o.Cause == syncrun.PlanChange && route.Plan == tenant.Free || o.Cause == syncrun.Knock && route.State == connection.Failed {
+	if o.Cause == syncrun.PlanChange && route.Plan == tenant.Free || o.Cause == syncrun.Knock && !o.Brought && route.State == connection.Failed {
 		return placed, nil
 	}
-	if err := s.Ledger.Connections.Await(ctx, tx, route.ConnectionID); err != nil {
-		return placed, err
+	if !o.Brought {
+		if err := s.Ledger.Connections.Await(ctx, tx, route.ConnectionID); err != nil {
+			return placed, err
+		}
 	}
 	if o.Cause == syncrun.Connecting || o.Cause == syncrun.Button {
 		if err := care.Forgive(ctx, tx, route.ConnectionID); err != nil {

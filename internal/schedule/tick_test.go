@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -318,6 +319,58 @@ func TestAKnockDoesNotStartWhatHasFailed(t *testing.T) {
 	w.request(c, syncrun.Button, "")
 	w.work()
 	w.expectRuns("after a person", "incremental failed 1, incremental succeeded 1")
+}
+
+// What the service itself has brought is taken, and says nothing about the source that has failed.
+func TestWhatTheServiceBroughtIsTakenForWhatHasFailed(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect(connection.Website, tenant.Pro)
+	w.pull = fails(fault.New(fault.NotPermitted, "A firewall stands before the site."))
+	w.request(c, syncrun.Button, "")
+	w.work()
+	health := func() string {
+		return w.text(`SELECT format('%s %s %s %s', state, last_error, consecutive_failures, awaited_since) FROM connection`)
+	}
+	before := health()
+	for name, outcome := range map[string]syncrun.Outcome{"well": {Unasked: true}, "of no use": {Unasked: true, Problem: "It could not be read."}} {
+		w.pull = func(_ context.Context, run *syncrun.Run) (syncrun.Outcome, error) {
+			if run.Cause != syncrun.Knock {
+				t.Errorf("the cause is %s", run.Cause)
+			}
+			return outcome, nil
+		}
+		id, err := w.scheduler.RequestNow(t.Context(), Order{ConnectionID: c.ID, Cause: syncrun.Knock, Brought: true})
+		if err != nil || id == 0 || w.work() != 1 {
+			t.Errorf("%s: nothing came of it: run %d, %v", name, id, err)
+		}
+		if got := health(); got != before || !strings.HasPrefix(got, "failed A firewall") {
+			t.Errorf("%s: the connection was %q and is %q", name, before, got)
+		}
+	}
+}
+
+// Nobody waits for a success of a source that is not asked.
+func TestWhatTheServiceBroughtIsNoSuccessThatIsDue(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect(connection.Website, tenant.Pro)
+	w.request(c, syncrun.Button, "")
+	w.work()
+	w.pull = func(context.Context, *syncrun.Run) (syncrun.Outcome, error) { return syncrun.Outcome{Unasked: true}, nil }
+	if _, err := w.scheduler.RequestNow(t.Context(), Order{ConnectionID: c.ID, Cause: syncrun.Knock, Brought: true}); err != nil {
+		t.Fatal(err)
+	}
+	w.work()
+	if got := w.text(`SELECT format('%s %s', state, awaited_since IS NULL) FROM connection`); got != "connected t" {
+		t.Errorf("the connection is %s", got)
+	}
+	w.exec(`UPDATE connection SET state = 'degraded', last_error = 'The site was down.'`)
+	if _, err := w.scheduler.RequestNow(t.Context(), Order{ConnectionID: c.ID, Cause: syncrun.Knock, Brought: true}); err != nil {
+		t.Fatal(err)
+	}
+	w.work()
+	if got := w.text(`SELECT format('%s %s', state, last_error) FROM connection`); got != "degraded The site was down." {
+		t.Errorf("the connection is %s", got)
+	}
 }
 
 func TestANewConnectionAndANewPlanAreServedAtOnce(t *testing.T) {

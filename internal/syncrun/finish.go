@@ -26,6 +26,7 @@ type Outcome struct {
 	NextSyncAt     *time.Time
 	Problem        string     // why it is only partial, "" otherwise
 	ProblemKind    fault.Kind // of the problem, "" for Unavailable
+	Unasked        bool       // the source was not asked: what went well says nothing about how it fares
 }
 
 // Report is what is told about a run.
@@ -230,8 +231,10 @@ func (r *Run) recordHealth(ctx context.Context, tx *postgres.TenantTx, status St
 		outcome.ResponseMS = standing.ResponseMS
 	}
 	switch {
-	case (r.Mode == Verify || r.Mode == Replay) && status == Succeeded:
+	case (r.Mode == Verify || r.Mode == Replay || o.Unasked) && status == Succeeded:
 		return nil // it says nothing about the rest
+	case o.Unasked && r.Connection.State == connection.Failed:
+		return nil // for which a person has a graver reason to act
 	case status == Succeeded:
 		return r.ledger.Connections.Succeeded(ctx, tx, r.Connection.ID, outcome)
 	case status == Stopped:

@@ -31,9 +31,20 @@ func (r *Run) Reserve(ctx context.Context, a guard.Ask) (guard.Reservation, erro
 // lease: what is paid is paid. An answer that is yet to be written is settled with Ends false, and once more by guard.Settle
 // with Ends true in the Commit that writes it: a worker that dies in between has ended no analysis without a result.
 func (l *Ledger) Settle(ctx context.Context, r guard.Reservation, a guard.Answered) (cost guard.Micro, err error) {
+	return l.SettleWith(ctx, r, a, nil)
+}
+
+// SettleWith is Settle for an answer that is to be kept: also notes it in the same transaction. It may run again when the
+// transaction is retried, and is nil when there is nothing to note.
+func (l *Ledger) SettleWith(
+	ctx context.Context, r guard.Reservation, a guard.Answered, also func(context.Context, *postgres.TenantTx) error,
+) (cost guard.Micro, err error) {
+	ctx = context.WithoutCancel(ctx)
 	err = l.spend(ctx, r, func(tx *postgres.TenantTx) error {
-		cost, err = guard.Settle(ctx, tx, r, a)
-		return err
+		if cost, err = guard.Settle(ctx, tx, r, a); err != nil || also == nil {
+			return err
+		}
+		return also(ctx, tx)
 	})
 	return cost, err
 }

@@ -23,6 +23,11 @@ const (
 	recoverAll  = 2 * time.Minute
 	giveUpAfter = 15 * time.Minute
 	skew        = time.Hour // between Claude's clock and the database's
+	// rereadAll is between two readings of results of which some cannot be read, and rereadFor how old their batch may get: older
+	// than Claude lets any become before it ends, and less than a reservation lasts.
+	rereadAll = time.Hour
+	rereadFor = 30 * time.Hour
+	keptFor   = 29 * 24 * time.Hour // results are, by Claude
 	// sendWithin is how much of a reservation must be left: Claude takes up to a day, and then somebody fetches the answers.
 	sendWithin = 25 * time.Hour
 )
@@ -129,6 +134,9 @@ func (c *carrier) recover(ctx context.Context, b batchRow) error {
 			continue
 		}
 		ours, err := c.answersOurs(ctx, candidate.ID, b)
+		if errors.Is(err, errSpoilt) && b.Age > rereadFor { // nobody can tell, and all others wait: taken for ours, and given up
+			ours, err = true, nil
+		}
 		if err != nil {
 			c.log.WarnContext(ctx, "a batch could not be looked into", "batch", b.ID, "error", err)
 			return b.later(ctx, c.db, recoverAll)
@@ -147,7 +155,7 @@ func (c *carrier) recover(ctx context.Context, b batchRow) error {
 
 var errEnough = errors.New("website: enough was read")
 
-// answersOurs reports whether the first result answers a question of the batch.
+// answersOurs reports whether the first result that can be read answers a question of the batch.
 func (c *carrier) answersOurs(ctx context.Context, id string, b batchRow) (ours bool, err error) {
 	err = c.claude.results(ctx, id, func(r result) error {
 		_, ours, err = b.questionOf(ctx, c.db, r.CustomID)
@@ -159,7 +167,8 @@ func (c *carrier) answersOurs(ctx context.Context, id string, b batchRow) (ours 
 	return ours, err
 }
 
-// look asks how a batch stands, and fetches its answers when it has ended.
+// look asks how a batch stands, and fetches its answers when it has ended. Those that can be read are used at once; the others
+// are asked for again until the batch is too old.
 func (c *carrier) look(ctx context.Context, b batchRow) error {
 	now, err := c.claude.batch(ctx, *b.ProviderID)
 	if err == nil && !now.Ended {
@@ -169,10 +178,13 @@ func (c *carrier) look(ctx context.Context, b batchRow) error {
 		err = c.claude.results(ctx, *b.ProviderID, func(r result) error { return c.store(ctx, b, r) })
 	}
 	var failed *callError
+	refused := errors.As(err, &failed)
 	switch {
-	case err == nil, errors.As(err, &failed) && failed.Status == 404: // deleted by somebody, or kept for too long
+	case err == nil, refused && (failed.Status == 404 || b.Age > keptFor): // deleted by somebody, or kept no more
 		return c.close(ctx, b)
-	case errors.As(err, &failed):
+	case errors.Is(err, errSpoilt):
+		return c.reread(ctx, b, err)
+	case refused:
 		c.log.WarnContext(ctx, "claude did not tell of a batch; it is asked again", "batch", b.ID, "error", err)
 		return b.later(ctx, c.db, max(failed.After, recoverAll))
 	default:
@@ -189,11 +201,28 @@ func (c *carrier) store(ctx context.Context, b batchRow, r result) error {
 	return c.answer(ctx, of, r)
 }
 
-// close ends a batch whose results have all been read. What got none may have been paid for.
+// reread puts off what cannot be read, unless the batch is too old for that or nobody's answer is among it.
+func (c *carrier) reread(ctx context.Context, b batchRow, why error) error {
+	left, err := b.unanswered(ctx, c.db)
+	if err != nil {
+		return err
+	}
+	c.log.WarnContext(ctx, "claude's answers cannot all be read", "batch", b.ID, "questions", len(left), "error", why)
+	if len(left) == 0 || b.Age > rereadFor {
+		return c.close(ctx, b)
+	}
+	return b.later(ctx, c.db, rereadAll)
+}
+
+// close ends a batch whose results have all been read, as far as they can be. What got none may have been paid for, so it is
+// charged in full, and operators hear of it.
 func (c *carrier) close(ctx context.Context, b batchRow) error {
 	left, err := b.unanswered(ctx, c.db)
 	if err != nil {
 		return err
+	}
+	if len(left) > 0 {
+		c.log.ErrorContext(ctx, "questions in a batch got no answer and are paid for in full", "batch", b.ID, "provider_id", *b.ProviderID, "questions", len(left))
 	}
 	for _, of := range left {
 		if err := c.answer(ctx, of, result{Outcome: outcomeMissing, Raw: []byte(`{"result":{"type":"` + outcomeMissing + `"}}`)}); err != nil {

@@ -88,7 +88,7 @@ type answer struct {
 	Stop      string
 	Model     string
 	Usage     guard.Usage
-	RequestID string
+	RequestID string // of one in a batch, which has no request of its own: the message's
 }
 
 // whole reports whether Claude said all that it had to say.
@@ -114,7 +114,7 @@ func (c *claudeClient) ask(ctx context.Context, q question) (answer, error) {
 	if err != nil {
 		return answer{}, c.failed(err, sent.Load())
 	}
-	if message.StopReason == "" || !message.JSON.Usage.Valid() {
+	if !tells(*message) {
 		return answer{}, c.failed(errors.New("the answer has no stop_reason or no usage"), true)
 	}
 	a := answerOf(*message)
@@ -122,7 +122,15 @@ func (c *claudeClient) ask(ctx context.Context, q question) (answer, error) {
 	return a, nil
 }
 
+// tells reports whether an answer says why it ended and what it used.
+func tells(m anthropic.Message) bool {
+	u := m.Usage
+	return m.StopReason != "" && m.JSON.Usage.Valid() && min(u.InputTokens, u.CacheCreationInputTokens, u.CacheReadInputTokens, u.OutputTokens) >= 0
+}
+
+// answerOf reads a message. What PostgreSQL stores nowhere is left out.
 func answerOf(m anthropic.Message) answer {
+	storable := func(text string) string { return strings.ReplaceAll(text, "\x00", "") }
 	var text strings.Builder
 	for _, block := range m.Content {
 		if block.Type == "text" {
@@ -130,7 +138,7 @@ func answerOf(m anthropic.Message) answer {
 		}
 	}
 	return answer{
-		Text: text.String(), Stop: string(m.StopReason), Model: m.Model,
+		Text: storable(text.String()), Stop: storable(string(m.StopReason)), Model: storable(m.Model), RequestID: storable(m.ID),
 		Usage: guard.Usage{
 			Input: m.Usage.InputTokens, CacheWrite: m.Usage.CacheCreationInputTokens, CacheRead: m.Usage.CacheReadInputTokens,
 			Output: m.Usage.OutputTokens,

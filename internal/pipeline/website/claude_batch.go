@@ -1,10 +1,15 @@
 package website
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/anthropics/anthropic-sdk-go"
@@ -86,19 +91,72 @@ func (c *claudeClient) batch(ctx context.Context, id string) (claudeBatch, error
 	return batchOf(*b), nil
 }
 
-// results hands each result of a batch that has ended to fn, in any order and perhaps twice, until fn gives an error.
+// errSpoilt says that a batch has results which cannot be read.
+var errSpoilt = errors.New("website: results of a batch cannot be read")
+
+// longestResult is far more than an answer has, in bytes.
+const longestResult = 1 << 20
+
+// results hands each result of a batch that has ended to fn, in any order and perhaps twice, until fn gives an error. Lines
+// that cannot be read are left out, and told as errSpoilt when all others were handed over: the SDK's own reading would
+// end at the first of them.
 func (c *claudeClient) results(ctx context.Context, id string, fn func(result) error) error {
-	stream := c.api.Messages.Batches.ResultsStreaming(ctx, id, anthropic.MessageBatchResultsParams{}, option.WithRequestTimeout(batchPatience))
-	defer func() { _ = stream.Close() }()
-	for stream.Next() {
-		if err := fn(resultOf(stream.Current())); err != nil {
-			return err
+	var response *http.Response
+	err := c.api.Get(ctx, "v1/messages/batches/"+url.PathEscape(id)+"/results", nil, &response,
+		option.WithRequestTimeout(batchPatience), option.WithHeader("Accept", "application/x-jsonl"))
+	if err != nil {
+		return c.failed(err, true)
+	}
+	defer response.Body.Close()
+	lines, unreadable := bufio.NewReaderSize(response.Body, longestResult), 0
+	for {
+		line, whole, err := nextLine(lines)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return c.failed(err, true)
+		}
+		r, readable := readResult(line)
+		switch {
+		case whole && readable:
+			if err := fn(r); err != nil {
+				return err
+			}
+		case !whole || len(bytes.TrimSpace(line)) > 0:
+			unreadable++
 		}
 	}
-	if stream.Err() != nil {
-		return c.failed(stream.Err(), true)
+	if unreadable > 0 {
+		return fmt.Errorf("%w: %d", errSpoilt, unreadable)
 	}
 	return nil
+}
+
+// nextLine returns the next line; one that is not whole is too long, and its rest is skipped.
+func nextLine(lines *bufio.Reader) (line []byte, whole bool, err error) {
+	line, more, err := lines.ReadLine()
+	for whole = !more; more && err == nil; {
+		_, more, err = lines.ReadLine()
+	}
+	return line, whole, err
+}
+
+// readResult reads a line of results. One that does not tell what it is, or what its answer used, is of no use.
+func readResult(line []byte) (r result, readable bool) {
+	var of anthropic.MessageBatchIndividualResponse
+	if err := json.Unmarshal(bytes.ToValidUTF8(line, []byte("\uFFFD")), &of); err != nil || of.CustomID == "" {
+		return result{}, false
+	}
+	r = resultOf(of)
+	switch r.Outcome {
+	case outcomeSucceeded:
+		return r, tells(of.Result.Message)
+	case "errored", "canceled", "expired":
+		return r, true
+	default:
+		return result{}, false
+	}
 }
 
 func resultOf(line anthropic.MessageBatchIndividualResponse) result {
@@ -106,7 +164,6 @@ func resultOf(line anthropic.MessageBatchIndividualResponse) result {
 	switch of := line.Result.AsAny().(type) {
 	case anthropic.MessageBatchSucceededResult:
 		r.Answer = answerOf(of.Message)
-		r.Answer.RequestID = of.Message.ID // a result has no request of its own
 	case anthropic.MessageBatchErroredResult:
 		r.Detail = of.Error.Error.Type + ": " + of.Error.Error.Message
 	}

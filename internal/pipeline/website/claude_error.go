@@ -47,6 +47,10 @@ func (e *callError) fault() *fault.Error {
 	switch {
 	case e.Operator:
 		told = fault.Wrap(fault.Stopped, e, "The analysis of websites is not available at the moment; the operator has been told.")
+		told.Checklist = []string{
+			"There is nothing to do about the site; its profile stays as it was, and it is tried again.",
+			"Whoever runs memberintel: its log has the answer of Claude's API. Mostly the key (ANTHROPIC_API_KEY) is refused, or a limit at Anthropic is reached.",
+		}
 	case e.Status == http.StatusTooManyRequests || e.Status == overloaded:
 		told = fault.Wrap(fault.RateLimited, e, "The analysis is busy; it is tried again.")
 	case !e.Retry:

@@ -66,7 +66,7 @@ func (p *Pipeline) Connect(ctx context.Context, r ConnectRequest) (c connection.
 // refuses reports whether an address can never do: it is none, is not public, or leads to another site.
 func refuses(err error) bool {
 	switch fetch.SymptomOf(err) {
-	case fetch.PrivateAddress, fetch.Moved, fetch.Parked, fetch.NoSuchName:
+	case fetch.PrivateAddress, fetch.WrongPort, fetch.Moved, fetch.Parked, fetch.NoSuchName:
 		return true
 	}
 	return fault.Is(err, fault.Invalid)

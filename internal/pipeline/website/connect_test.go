@@ -29,6 +29,14 @@ func TestOnlyAPublicSiteThatStaysAtItsNameIsConnected(t *testing.T) {
 			t.Errorf("%s: %v, want a refusal", address, err)
 		}
 	}
+	for address, want := range map[string]string{
+		"nonsense": "nonsense is not the address of a site", "no site": "must look like https://", "http://93.184.216.34:22/": "names a port",
+		"http://nowhere.example/": "no name server knows", "http://10.0.0.7:22/": "not public",
+	} {
+		if _, _, err := s.p.Connect(t.Context(), ConnectRequest{Tenant: who, Actor: "test", URL: address}); !strings.Contains(fault.Sentence(err), want) {
+			t.Errorf("%s: %q, want %q", address, fault.Sentence(err), want)
+		}
+	}
 	s.p.Fetch = through
 	for host, word := range map[string]string{sim.Meadow: "", sim.Oldmill: ""} {
 		if _, _, err := s.p.Connect(t.Context(), ConnectRequest{Tenant: who, Actor: "test", URL: s.address(host)}); err == nil || !strings.Contains(err.Error(), word) {

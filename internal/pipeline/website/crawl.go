@@ -131,7 +131,7 @@ func pick(all []candidate, read map[Kind]bool) (candidate, bool) {
 // missed reports whether a page may come the next time. One that is gone, forbidden or elsewhere is not missed.
 func missed(err error) bool {
 	switch fetch.SymptomOf(err) {
-	case fetch.NotFound, fetch.Disallowed, fetch.Moved, fetch.RedirectLoop, fetch.PrivateAddress, fetch.SignIn, fetch.RequestRefused, fetch.Parked, fetch.NotInstalled:
+	case fetch.NotFound, fetch.Disallowed, fetch.Moved, fetch.RedirectLoop, fetch.PrivateAddress, fetch.WrongPort, fetch.SignIn, fetch.RequestRefused, fetch.Parked, fetch.NotInstalled:
 		return false
 	}
 	return true

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"memberintel/internal/fault"
@@ -22,6 +21,15 @@ type inquiry struct {
 	Call     int64 `json:"call"`
 	Snapshot int64 `json:"snapshot"`
 	Fresh    bool  `json:"fresh"`
+}
+
+// heard is the cursor that remembers an answer which was paid for until something has come of it.
+const heard = "heard"
+
+// hearing is an answer that somebody waited for, with what it is about. The zero one stands for none.
+type hearing struct {
+	About  inquiry `json:"about"`
+	Answer answer  `json:"answer"`
 }
 
 // ask asks Claude about a reading: at once, or by the clock with the next batch. The problem is why no profile came of it
@@ -132,7 +140,7 @@ func (s *pass) converse(ctx context.Context, k kept, purpose guard.Purpose) (pro
 		return "", err
 	}
 	for {
-		reserved, a, err := s.call(ctx, q, purpose)
+		reserved, a, err := s.call(ctx, q, purpose, inquiry{Snapshot: k.Snapshot, Fresh: fresh})
 		if err != nil {
 			return "", err
 		}
@@ -141,7 +149,7 @@ func (s *pass) converse(ctx context.Context, k kept, purpose guard.Purpose) (pro
 			return "", s.publish(ctx, k, profile, reserved, a)
 		}
 		last := s.last(a, reserved)
-		if _, err := s.p.Ledger.Settle(ctx, reserved, a.answered(last)); err != nil || last {
+		if err := s.settle(ctx, reserved, a.answered(last), hearing{}); err != nil || last {
 			return problem, err
 		}
 	}
@@ -152,8 +160,9 @@ func (*pass) last(a answer, reserved guard.Reservation) bool {
 	return a.refused() || !a.readable() || reserved.Attempt > 1
 }
 
-// call pays for one question and asks it. What came is settled before anybody looks at it.
-func (s *pass) call(ctx context.Context, q question, purpose guard.Purpose) (guard.Reservation, answer, error) {
+// call pays for one question and asks it. What came is settled, and kept with what it is about, before anybody looks at it:
+// should the worker die then, the next run reads it and asks nobody.
+func (s *pass) call(ctx context.Context, q question, purpose guard.Purpose, about inquiry) (guard.Reservation, answer, error) {
 	input, output := q.most()
 	reserved, err := s.run.Reserve(ctx, guard.Ask{Purpose: purpose, Stage: guard.Describe, Model: q.Model, InputTokens: input, OutputTokens: output})
 	if err != nil {
@@ -167,13 +176,29 @@ func (s *pass) call(ctx context.Context, q question, purpose guard.Purpose) (gua
 		if failed.Free {
 			end = s.p.Ledger.Release
 		}
-		return reserved, a, errors.Join(failed.fault(), end(ctx, reserved))
+		told := error(failed.fault())
+		if failed.Operator {
+			told = s.hindered(ctx, failed.fault())
+		}
+		return reserved, a, errors.Join(told, end(ctx, reserved))
 	case err != nil:
 		return reserved, a, errors.Join(err, s.p.Ledger.Release(ctx, reserved)) // it was never sent
 	}
 	s.report.Calls++
-	_, err = s.p.Ledger.Settle(ctx, reserved, a.answered(false))
-	return reserved, a, err
+	about.Call = reserved.CallID
+	return reserved, a, s.settle(ctx, reserved, a.answered(false), hearing{about, a})
+}
+
+// settle charges an answer, and remembers it or forgets the one before. Where nothing can be remembered, because the connection
+// was taken away, it is paid for all the same.
+func (s *pass) settle(ctx context.Context, reserved guard.Reservation, a guard.Answered, h hearing) error {
+	_, err := s.p.Ledger.SettleWith(ctx, reserved, a, func(ctx context.Context, tx *postgres.TenantTx) error {
+		return s.p.Ledger.SetCursor(ctx, tx, s.c.ID, heard, h)
+	})
+	if err != nil {
+		_, err = s.p.Ledger.Settle(ctx, reserved, a)
+	}
+	return err
 }
 
 // readable reports whether Claude ended by itself, so that another try may be of use.
@@ -200,7 +225,11 @@ func (s *pass) believe(a answer, k kept, fresh bool) (Profile, string) {
 	locate(p.Evidence, k)
 	p.Model, p.PromptVersion, p.Grounded, p.Fresh = a.Model, promptVersion(), ratio, fresh
 	if s.before.Profile != nil {
-		p.Changes = diff(*s.before.Profile, p, s.before.Shown, k.Shown)
+		then := s.before.Shown
+		if s.before.Print.At.IsZero() { // nobody remembers what the site showed
+			then = k.Shown
+		}
+		p.Changes = diff(*s.before.Profile, p, then, k.Shown)
 	}
 	return p, ""
 }
@@ -212,6 +241,9 @@ func (s *pass) publish(ctx context.Context, k kept, p Profile, reserved guard.Re
 		Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
 			_, err := write(ctx, tx, s.c.ID, s.run.ID, k, reserved.CallID, p)
 			if err == nil {
+				err = s.p.Ledger.SetCursor(ctx, tx, s.c.ID, heard, hearing{})
+			}
+			if err == nil {
 				_, err = guard.Settle(ctx, tx, reserved, a.answered(true))
 			}
 			return err
@@ -219,75 +251,4 @@ func (s *pass) publish(ctx context.Context, k kept, p Profile, reserved guard.Re
 	})
 	s.described = s.described || err == nil
 	return err
-}
-
-// taken is what became of an answer that came by a batch.
-type taken struct {
-	problem string // why no profile came of it, "" where one did or was not wanted any more
-	again   bool   // it was no answer, or one of no use, and the question is to be put once more
-}
-
-// collect takes an answer that came by a batch, reads it against what it was asked about, and writes what came of it, all at
-// once: a crash leaves the answer where it was. One to a question that nobody remembers, or that a later reading has overtaken, is paid for and
-// dropped.
-func (s *pass) collect(ctx context.Context) (out taken, err error) {
-	var waits bool
-	err = s.p.DB.TenantTx(ctx, s.c.TenantID, func(tx *postgres.TenantTx) error {
-		waits, err = answerWaits(ctx, tx)
-		return err
-	})
-	if err != nil || !waits {
-		return out, err
-	}
-	err = s.run.Commit(ctx, syncrun.Work{
-		Checkpoints: []syncrun.Checkpoint{{Stream: streamProfile, Done: true, Records: 1}},
-		Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
-			out, err = s.take(ctx, tx)
-			return err
-		},
-	})
-	return out, err
-}
-
-func (s *pass) take(ctx context.Context, tx *postgres.TenantTx) (out taken, err error) {
-	got, found, err := take(ctx, tx)
-	if err != nil || !found {
-		return out, err
-	}
-	var about inquiry
-	if _, err := s.p.Ledger.Cursor(ctx, tx, s.c.ID, pending, &about); err != nil {
-		return out, err
-	}
-	if s.before, err = pastOf(ctx, tx, s.c.ID); err != nil {
-		return out, err
-	}
-	if got.Result.Outcome != outcomeSucceeded {
-		s.p.Log.WarnContext(ctx, "a question in a batch was not answered", "outcome", got.Result.Outcome, "detail", s.p.claude.clean(got.Result.Detail))
-		if out.again = !strings.HasPrefix(got.Result.Detail, "invalid_request_error"); !out.again {
-			out.problem = "Claude did not take the question. The profile stays as it was."
-		}
-		return out, nil
-	}
-	k, readable, err := readingOf(ctx, tx, about.Snapshot)
-	if err != nil {
-		return out, err
-	}
-	ends := func() error {
-		_, err := guard.Settle(ctx, tx, got.Reserved, got.Result.Answer.answered(true))
-		return err
-	}
-	if about.Call != got.Reserved.CallID || !readable || s.before.Snapshot > about.Snapshot {
-		return out, ends()
-	}
-	profile, problem := s.believe(got.Result.Answer, k, about.Fresh)
-	if out.problem = problem; problem != "" {
-		if out.again = !s.last(got.Result.Answer, got.Reserved); out.again {
-			return out, nil // it was settled when it came, and its analysis goes on
-		}
-		return out, ends()
-	}
-	if _, err := write(ctx, tx, s.c.ID, s.run.ID, k, got.Reserved.CallID, profile); err != nil {
-		return out, err
-	}
-	return out, ends()
 }

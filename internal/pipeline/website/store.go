@@ -78,11 +78,13 @@ type kept struct {
 	TextHash []byte
 	Text     string
 	Shown    display
+
+	FetchedAt time.Time
 }
 
 // keep writes a reading with what the gate said of it; gate is "" for a site that was not to be read.
 func keep(ctx context.Context, tx *postgres.TenantTx, c connection.ID, run int64, r Reading, gate, why string) (kept, error) {
-	k := kept{Text: r.Text, Shown: showing(r)}
+	k := kept{Text: r.Text, Shown: showing(r), FetchedAt: r.FetchedAt}
 	var facts []byte
 	var simhash *int64
 	if r.State == Up {
@@ -196,7 +198,8 @@ func pack(text string) ([]byte, error) {
 func readingOf(ctx context.Context, tx *postgres.TenantTx, snapshot int64) (kept, bool, error) {
 	k := kept{Snapshot: snapshot}
 	var m *remembered
-	err := tx.QueryRow(ctx, `SELECT text_hash, fingerprint FROM fetch_snapshot WHERE snapshot_id = $1 AND state = 'up'`, snapshot).Scan(&k.TextHash, &m)
+	err := tx.QueryRow(ctx, `SELECT text_hash, fingerprint, fetched_at FROM fetch_snapshot WHERE snapshot_id = $1 AND state = 'up'`, snapshot).
+		Scan(&k.TextHash, &m, &k.FetchedAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return k, false, nil
 	}

@@ -164,8 +164,10 @@ func (s *pass) describe(ctx context.Context) (syncrun.Outcome, error) {
 	if err != nil {
 		return s.outcome(""), err
 	}
-	if s.cause == syncrun.Knock && !taken.again { // a knock says that an answer came
-		return s.outcome(taken.problem), nil
+	if s.ends(taken) {
+		o := s.outcome(taken.problem)
+		o.Unasked = s.cause == syncrun.Knock
+		return o, nil
 	}
 	if err := s.load(ctx); err != nil {
 		return syncrun.Outcome{}, err
@@ -185,16 +187,44 @@ func (s *pass) describe(ctx context.Context) (syncrun.Outcome, error) {
 	return s.outcome(cmp.Or(problem, taken.problem)), err
 }
 
+// ends reports whether an answer that was there is all that this run is for: a knock says that one came, and a worker that died
+// had read the site. A site of which a person has to hear first is not read for an answer of no use.
+func (s *pass) ends(t taken) bool {
+	if s.cause == syncrun.Knock {
+		return !t.again || s.c.State == connection.Failed
+	}
+	return t.written && t.heard && s.run.Resumed
+}
+
 // mayAsk asks for key and switches before a site is troubled.
 func (s *pass) mayAsk(ctx context.Context) error {
 	if s.p.claude == nil {
 		f := fault.New(fault.Stopped, "Websites are not described here: the operator has given no key for Claude (ANTHROPIC_API_KEY).")
 		f.RetryAfter = withoutKey
-		return f
+		f.Checklist = []string{
+			"Whoever runs memberintel: give `memberintel serve` a key of Claude's API in the environment as ANTHROPIC_API_KEY, and start it again.",
+			"Then run `memberintel sync --pipeline website` with the same environment, or wait: it is tried again within a day.",
+		}
+		return s.hindered(ctx, f)
 	}
 	return s.p.DB.TenantTx(ctx, s.c.TenantID, func(tx *postgres.TenantTx) error {
-		return guard.Check(ctx, tx, string(connection.Website), guard.Claude)
+		if err := guard.Check(ctx, tx, string(connection.Website), guard.Claude); err != nil {
+			return err
+		}
+		return s.p.Connections.Eased(ctx, tx, s.c.ID, connection.Describe)
 	})
+}
+
+// hindered lets the connection tell what the operator has to mend. The run is stopped by it, and a run that is stopped says
+// nothing about its connection.
+func (s *pass) hindered(ctx context.Context, f *fault.Error) error {
+	err := s.p.DB.TenantTx(context.WithoutCancel(ctx), s.c.TenantID, func(tx *postgres.TenantTx) error {
+		return s.p.Connections.Troubled(ctx, tx, s.c.ID, connection.Describe, f)
+	})
+	if err != nil {
+		return err
+	}
+	return f
 }
 
 func (s *pass) load(ctx context.Context) error {
@@ -215,7 +245,7 @@ func (s *pass) look(ctx context.Context) (kept, bool, error) {
 			return err
 		})
 		if err != nil || found {
-			s.report.Site = Up
+			s.report.Site, s.asOf = Up, left.FetchedAt
 			return left, found, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"memberintel/internal/connection"
 	"memberintel/internal/fault"
 	"memberintel/internal/sim/claude"
 	"memberintel/internal/sim/site"
@@ -286,7 +287,28 @@ func TestNobodyIsAskedWithoutAKeyOrUnderASwitch(t *testing.T) {
 	if report, err := s.p.Sync(t.Context(), s.current(c), "", nil); !fault.Is(err, fault.Stopped) || !strings.Contains(err.Error(), "ANTHROPIC_API_KEY") {
 		t.Errorf("without a key: %+v, %v", report, err)
 	}
+	hindered := func(word string) {
+		t.Helper()
+		if now := s.current(c); now.State != connection.Degraded || now.ConsecutiveFailures != 0 || !strings.Contains(deref(now.LastError), word) ||
+			!strings.Contains(strings.Join(now.Checklist(), " "), "ANTHROPIC_API_KEY") {
+			t.Errorf("the connection is %s with %d failures, and tells %q and %q", now.State, now.ConsecutiveFailures, deref(now.LastError), now.Checklist())
+		}
+	}
+	hindered("no key for Claude")
 	if len(s.world.Site(sim.Lakeside).Requests()) != before || len(s.api.Asked()) != 0 {
 		t.Error("the site or Claude was asked all the same")
 	}
+	if _, err := s.owner.Exec(t.Context(), `DELETE FROM switch`); err != nil {
+		t.Fatal(err)
+	}
+	s.api.Fault(claude.Fault{Kind: claude.Unauthorized, Count: 1})
+	if report, err := s.sync(c); !fault.Is(err, fault.Stopped) || report.Status != syncrun.Stopped {
+		t.Errorf("with a key that is refused: %+v, %v", report, err)
+	}
+	hindered("not available")
+	s.well(c)
+	if now := s.current(c); now.State != connection.Connected || now.LastError != nil {
+		t.Errorf("with a key the connection is %s: %s", now.State, deref(now.LastError))
+	}
+	s.balanced()
 }

@@ -39,7 +39,7 @@ CREATE TABLE connection (
     last_error           text,                       -- one sentence for the customer
     last_error_kind      text,
     last_error_cause     text,                       -- for the operator
-    last_error_beside    text CHECK (last_error_beside IN ('push', 'refetch')), -- what told it; NULL: an attempt
+    last_error_beside    text CHECK (last_error_beside IN ('push', 'refetch', 'describe')), -- what told it; NULL: an attempt
     consecutive_failures integer NOT NULL DEFAULT 0,
     response_ms          integer,
     next_sync_at         timestamptz,

@@ -163,7 +163,7 @@ CREATE INDEX llm_question_answered ON llm_question (answered_at) WHERE answered_
 
 -- What was told to operators: once for each thing that went wrong in a period.
 CREATE TABLE budget_alarm (
-    alarm     text NOT NULL, -- spend, skip_rate, unsettled, price
+    alarm     text NOT NULL, -- spend, skip_rate, unsettled, unanswered, price
     subject   text NOT NULL, -- of spend: day 80
     starts_on date NOT NULL,
     detail    text NOT NULL,
@@ -294,4 +294,9 @@ GRANT SELECT, INSERT, UPDATE ON llm_batch TO memberintel_service;
 CREATE POLICY service ON llm_call FOR SELECT TO memberintel_service USING (true);
 GRANT SELECT (call_id, tenant_id, run_id, model, status, batch, day, reserved, created_at, expires_at) ON llm_call TO memberintel_service;
 CREATE POLICY service ON fetch_snapshot FOR SELECT TO memberintel_service USING (true);
-GRANT SELECT (tenant_id, fetched_at, gate) ON fetch_snapshot TO memberintel_service;
+GRANT SELECT (tenant_id, connection_id, fetched_at, gate) ON fetch_snapshot TO memberintel_service;
+-- It finds out whose texts are kept for too long, and reads none.
+CREATE POLICY service ON site_text FOR SELECT TO memberintel_service USING (true);
+CREATE POLICY service ON site_status FOR SELECT TO memberintel_service USING (true);
+GRANT SELECT (tenant_id, last_used_at) ON site_text TO memberintel_service;
+GRANT SELECT (tenant_id, connection_id, checked_at) ON site_status TO memberintel_service;

@@ -37,6 +37,7 @@ const (
 
 	Doubled       FaultKind = "doubled"        // each result comes twice
 	Missing       FaultKind = "missing"        // the first result does not come
+	Unreadable    FaultKind = "unreadable"     // the first result is a line that is no JSON
 	ExpiredResult FaultKind = "expired_result" // the batch ends with all of its requests expired
 	ErroredResult FaultKind = "errored_result" // or errored
 )
@@ -97,13 +98,13 @@ func (s *Sim) standing(kind FaultKind) bool {
 }
 
 func (f Fault) ofResults() bool {
-	return f.Kind == Doubled || f.Kind == Missing || f.Kind == ExpiredResult || f.Kind == ErroredResult
+	return f.Kind == Doubled || f.Kind == Missing || f.Kind == Unreadable || f.Kind == ExpiredResult || f.Kind == ErroredResult
 }
 
 // answers reports whether the work is done all the same.
 func (f Fault) answers() bool {
 	switch f.Kind {
-	case Lost, Late, Cut, Refusal, MaxTokens, Thinking, Garbled, Doubled, Missing, ExpiredResult, ErroredResult:
+	case Lost, Late, Cut, Refusal, MaxTokens, Thinking, Garbled, Doubled, Missing, Unreadable, ExpiredResult, ErroredResult:
 		return true
 	default:
 		return false
