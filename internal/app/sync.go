@@ -75,7 +75,11 @@ func (c *replayCommand) Run(ctx context.Context, p *program) error {
 		}
 		p.answer(replayView{report, report.Events}, func(w io.Writer) {
 			writeReport(w, report)
-			writef(w, "%s had been missed.\n", plural(report.Events, "event"))
+			applied := "The warehouse had seen all events"
+			if report.Events > 0 {
+				applied = plural(report.Events, "event") + " applied that the warehouse had not seen"
+			}
+			writef(w, "%s.\n", applied)
 		})
 		return health(report.Status)
 	})

@@ -48,7 +48,7 @@ type connectWebsiteCommand struct {
 // Help says what is read and what it costs, with an example.
 func (*connectWebsiteCommand) Help() string {
 	return "Once a week the homepage and at most five more pages are read, as robots.txt allows. Only when they changed, Claude describes the site " +
-		"anew; serve and sync need ANTHROPIC_API_KEY for that.\n\n" +
+		"anew; serve and sync need ANTHROPIC_API_KEY for that, and the budgets in `memberintel --help` bound what it costs.\n\n" +
 		example("memberintel connect website --tenant oak-hill --url https://oak-hill.example")
 }
 
@@ -59,7 +59,6 @@ func (c *connectWebsiteCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		p.about = connection.Website
 		found, warnings, err := h.website.Connect(ctx, website.ConnectRequest{Tenant: t.ID, Actor: actor, URL: c.URL})
 		if err != nil {
 			return err
@@ -77,6 +76,7 @@ func (c *connectWebsiteCommand) Run(ctx context.Context, p *program) error {
 			}
 			if view.State == connection.Pending {
 				writef(w, "A running `memberintel serve` reads it now; to read it here: memberintel sync --tenant %s --pipeline website\n", t.Name)
+				writef(w, "Whichever reads it needs the key of Claude's API, ANTHROPIC_API_KEY, in its environment.\n")
 			}
 		})
 		return nil
