@@ -137,11 +137,7 @@ func (d *desk) mustAnswerReaders() {
 	if again := d.json(exitDone, "db", "url", "--role", "reader", "--tenant", "club").at("url"); again != url {
 		d.t.Errorf("the reader's address changed from %s to %v", url, again)
 	}
-	conn, err := pgx.Connect(d.t.Context(), url)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(d.t.Context())) }()
+	conn := d.reader()
 	var name string
 	if err := conn.QueryRow(d.t.Context(), `SELECT lower(split_part(name, ' ', 2)) FROM members WHERE name IS NOT NULL ORDER BY id LIMIT 1`).Scan(&name); err != nil {
 		d.t.Fatal(err)
@@ -166,6 +162,17 @@ func (d *desk) mustAnswerReaders() {
 	if _, err := conn.Exec(d.t.Context(), `SET default_transaction_read_only = off; UPDATE members SET name = 'x'`); err == nil {
 		d.t.Error("the reader can write")
 	}
+}
+
+// reader signs in to the database by the address that db url prints.
+func (d *desk) reader() *pgx.Conn {
+	d.t.Helper()
+	conn, err := pgx.Connect(d.t.Context(), d.json(exitDone, "db", "url", "--tenant", "club").at("url").(string))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(d.t.Context())) })
+	return conn
 }
 
 func TestOtherLogins(t *testing.T) {
