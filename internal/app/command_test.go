@@ -358,6 +358,9 @@ func TestDriftIsToldAndRepaired(t *testing.T) {
 	}
 	found := d.json(exitNotHealthy, "verify", "--tenant", "club", "--pipeline", "stripe")
 	d.must(found, map[string]any{"different.0.stream": "customers", "different.0.field": "phone", "different.0.warehouse": "000", "repaired": 0})
+	if _, stdout, _ := d.run(nil, "verify", "--tenant", "club", "--pipeline", "stripe"); !strings.Contains(stdout, " checked, 1 field different.\n") {
+		t.Errorf("one difference is told as %q", stdout)
+	}
 	d.must(d.json(exitNotHealthy, "verify", "--tenant", "club", "--pipeline", "stripe", "--repair"), map[string]any{"different.0.field": "phone", "repaired": 1})
 	d.must(d.json(exitDone, "verify", "--tenant", "club", "--pipeline", "stripe"), map[string]any{"different": []any{}})
 }

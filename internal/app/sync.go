@@ -75,11 +75,12 @@ func (c *replayCommand) Run(ctx context.Context, p *program) error {
 		}
 		p.answer(replayView{report, report.Events}, func(w io.Writer) {
 			writeReport(w, report)
-			applied := "The warehouse had seen all events"
-			if report.Events > 0 {
-				applied = plural(report.Events, "event") + " applied that the warehouse had not seen"
+			switch {
+			case report.Events > 0:
+				writef(w, "%s applied that the warehouse had not seen.\n", plural(report.Events, "event"))
+			case report.Status == syncrun.Succeeded:
+				writef(w, "The warehouse had seen all events.\n")
 			}
-			writef(w, "%s.\n", applied)
 		})
 		return health(report.Status)
 	})
