@@ -37,7 +37,10 @@ func writef(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, for
 
 // plural returns the number and the noun, in the plural unless it is one.
 func plural(n int64, noun string) string {
-	if n == 1 {
+	switch n {
+	case 0:
+		return "no " + noun + "s"
+	case 1:
 		return "1 " + noun
 	}
 	return page.Count(n) + " " + noun + "s"

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -56,6 +57,9 @@ func TestFromATenantToItsRows(t *testing.T) {
 		if status.at("tenants", 0, "connections", 0, field) == nil {
 			t.Errorf("%s is missing in %s", field, status)
 		}
+	}
+	if _, stdout, _ := d.run(nil, "replay", "--tenant", "club", "--since", "72h"); !strings.HasSuffix(stdout, "The warehouse had seen all events.\n") {
+		t.Errorf("a replay of nothing new is told as %q", stdout)
 	}
 	d.mustAnswerReaders()
 	d.must(d.json(exitDone, "disconnect", "stripe", "--tenant", "club"), map[string]any{
@@ -133,11 +137,7 @@ func (d *desk) mustAnswerReaders() {
 	if again := d.json(exitDone, "db", "url", "--role", "reader", "--tenant", "club").at("url"); again != url {
 		d.t.Errorf("the reader's address changed from %s to %v", url, again)
 	}
-	conn, err := pgx.Connect(d.t.Context(), url)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(d.t.Context())) }()
+	conn := d.reader()
 	var name string
 	if err := conn.QueryRow(d.t.Context(), `SELECT lower(split_part(name, ' ', 2)) FROM members WHERE name IS NOT NULL ORDER BY id LIMIT 1`).Scan(&name); err != nil {
 		d.t.Fatal(err)
@@ -162,6 +162,17 @@ func (d *desk) mustAnswerReaders() {
 	if _, err := conn.Exec(d.t.Context(), `SET default_transaction_read_only = off; UPDATE members SET name = 'x'`); err == nil {
 		d.t.Error("the reader can write")
 	}
+}
+
+// reader signs in to the database by the address that db url prints.
+func (d *desk) reader() *pgx.Conn {
+	d.t.Helper()
+	conn, err := pgx.Connect(d.t.Context(), d.json(exitDone, "db", "url", "--tenant", "club").at("url").(string))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(d.t.Context())) })
+	return conn
 }
 
 func TestOtherLogins(t *testing.T) {
@@ -206,7 +217,8 @@ func TestWrongUse(t *testing.T) {
 		{"disconnect", "--tenant", "club"}, {"disconnect", "paypal", "--tenant", "club"}, {"switch", "on", "all"}, {"db", "url"},
 		{"db", "url", "--role", "king"}, {"serve", "--roles", "web,king"}, {"connect", "stripe", "--tenant", "club", "--key", d.key},
 		{"connect", "stripe", "--tenant", "club", d.key}, {"tenant", "list", "--max-syncs", "0"}, {"tenant", "list", "--public-url", "here"},
-		{"tenant", "list", "--database-url", "postgres://me:secret@db.example/x"},
+		{"tenant", "list", "--database-url", "postgres://me:secret@db.example/x"}, {"serve", "--listen", "here"},
+		{"demo", "--pace", "0"}, {"demo", "--members=-1"}, {"demo", "--months=-1"},
 	} {
 		d.must(d.json(exitUsage, args...), map[string]any{"kind": "usage"})
 		code, stdout, stderr := d.run(nil, args...)
@@ -249,6 +261,65 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 }
 
+// A database that does not let the program in is told as what to look at, whatever the driver says, and without the password.
+func TestADatabaseThatIsAway(t *testing.T) {
+	d := newDesk(t)
+	d.hidden = append(d.hidden, "s3cr3tpw")
+	d.env = append(d.env, "MEMBERINTEL_OWNER_DATABASE_URL=")
+	for url, want := range map[string]string{
+		"postgres://me:s3cr3tpw@127.0.0.1:1/none": "look whether it runs, and whether MEMBERINTEL_DATABASE_URL",
+		"postgres:/me:s3cr3tpw@127.0.0.1:none":    "it must look like postgres://user:password@host:5432/database",
+	} {
+		d.env = append(d.env, "MEMBERINTEL_DATABASE_URL="+url)
+		got := d.json(exitError, "status")
+		if text, _ := got.at("error").(string); got.at("kind") == "" || !strings.Contains(text, want) {
+			t.Errorf("%s, want %q", got, want)
+		}
+		if _, _, stderr := d.run(nil, "status"); strings.Count(stderr, "\n") > 2 {
+			t.Errorf("more than a sentence and its cause: %s", stderr)
+		}
+	}
+}
+
+// What a command tells of an error says nothing twice, and promises no sync to somebody who has none yet.
+func TestAnErrorsCauseAddsToItsSentence(t *testing.T) {
+	d := newDesk(t)
+	d.json(exitDone, "tenant", "create", "--name", "club")
+	d.env = append(d.env, "MEMBERINTEL_ALLOW_ADDRESSES=127.0.0.0/8")
+	secret := "MEMBERINTEL_MEMBERPRESS_SECRET=" + base64.RawURLEncoding.EncodeToString(make([]byte, 32))
+	_, _, stderr := d.run(strings.NewReader(secret), "connect", "memberpress", "--tenant", "club", "--site", "http://127.0.0.1:1", "--key-id", "mik_7Q2fXb9ZtR4c")
+	if n := strings.Count(stderr, "127.0.0.1:1 cannot be reached"); n != 1 || !strings.Contains(stderr, "  Cause: ") || !strings.Contains(stderr, "  - ") {
+		t.Errorf("the sentence stands there %d times: %s", n, stderr)
+	}
+	if strings.Contains(stderr, "the next sync") {
+		t.Errorf("no sync comes after that: %s", stderr)
+	}
+	refused := strings.NewReader("MEMBERINTEL_STRIPE_KEY=rk_test_nobodyhasit")
+	if _, _, stderr := d.run(refused, "connect", "stripe", "--tenant", "club"); strings.Count(stderr, "Stripe refuses") != 1 || !strings.Contains(stderr, "  Cause: ") {
+		t.Errorf("a refusal is told as %s", stderr)
+	}
+}
+
+// What is still in the queue for a connection that was ended is no next attempt.
+func TestADisconnectedSourceIsNotTriedAgain(t *testing.T) {
+	d := newDesk(t)
+	d.connected()
+	if d.json(exitDone, "status").at("tenants", 0, "connections", 0, "next_attempt_at") == nil {
+		t.Error("nothing is queued")
+	}
+	d.json(exitDone, "disconnect", "stripe", "--tenant", "club")
+	d.must(d.json(exitDone, "status"), map[string]any{"tenants.0.connections.0.state": "disconnected", "tenants.0.connections.0.next_attempt_at": nil})
+}
+
+func TestWhomNewsGoesTo(t *testing.T) {
+	d := newDesk(t)
+	d.json(exitDone, "tenant", "create", "--name", "club")
+	d.must(d.json(exitDone, "tenant", "contact", "--tenant", "club"), map[string]any{"name": "club", "contact": []any{}})
+	for range 2 {
+		d.must(d.json(exitDone, "tenant", "contact", "anna@club.example", "--tenant", "club"), map[string]any{"contact": []any{"anna@club.example"}})
+	}
+}
+
 func TestRefusedKey(t *testing.T) {
 	d := newDesk(t)
 	d.connected()
@@ -287,6 +358,9 @@ func TestDriftIsToldAndRepaired(t *testing.T) {
 	}
 	found := d.json(exitNotHealthy, "verify", "--tenant", "club", "--pipeline", "stripe")
 	d.must(found, map[string]any{"different.0.stream": "customers", "different.0.field": "phone", "different.0.warehouse": "000", "repaired": 0})
+	if _, stdout, _ := d.run(nil, "verify", "--tenant", "club", "--pipeline", "stripe"); !strings.Contains(stdout, " checked, 1 field different.\n") {
+		t.Errorf("one difference is told as %q", stdout)
+	}
 	d.must(d.json(exitNotHealthy, "verify", "--tenant", "club", "--pipeline", "stripe", "--repair"), map[string]any{"different.0.field": "phone", "repaired": 1})
 	d.must(d.json(exitDone, "verify", "--tenant", "club", "--pipeline", "stripe"), map[string]any{"different": []any{}})
 }
@@ -323,6 +397,9 @@ func TestQuarantine(t *testing.T) {
 	d.must(d.json(exitDone, "sync", "--tenant", "club", "--pipeline", "stripe", "--mode", "full"), map[string]any{"status": "succeeded"})
 	d.must(d.json(exitDone, "quarantine", "list", "--tenant", "club"), map[string]any{"objects": []any{}})
 	d.must(d.json(exitDone, "quarantine", "replay", "--tenant", "club"), map[string]any{"tried": 0, "released": 0, "left": 0})
+	if _, stdout, _ := d.run(nil, "quarantine", "replay", "--tenant", "club"); stdout != "Nothing is in quarantine.\n" {
+		t.Errorf("an empty quarantine is told as %q", stdout)
+	}
 }
 
 func TestSwitches(t *testing.T) {
@@ -366,7 +443,9 @@ func TestInterruptedSyncIsStoppedAndGoesOn(t *testing.T) {
 		}
 	})
 	args := []string{"sync", "--tenant", "club", "--pipeline", "stripe", "--json"}
-	d.must(d.decode(exitNotHealthy, args)(d.runWith(ctx, nil, args...)), map[string]any{"status": "stopped"})
+	d.must(d.decode(exitNotHealthy, args)(d.runWith(ctx, nil, args...)), map[string]any{
+		"status": "stopped", "error_message": "This was interrupted; the next sync goes on from where it was.",
+	})
 	d.must(d.sync(exitDone), map[string]any{"mode": "full", "status": "succeeded"})
 	d.must(d.json(exitDone, "verify", "--tenant", "club", "--pipeline", "stripe"), map[string]any{"status": "succeeded"})
 }

@@ -16,7 +16,7 @@ type commandLine struct {
 	Demo       demoCommand        `cmd:"" help:"Try it: a simulated Stripe and MemberPress site, a filled warehouse, a status page."`
 	Serve      serveCommand       `cmd:"" help:"Take webhooks, work off what is due, show the status page."`
 	Migrate    migrateCommand     `cmd:"" help:"Bring the database's schema up to date."`
-	Tenant     tenantCommands     `cmd:"" help:"Add and list tenants."`
+	Tenant     tenantCommands     `cmd:"" help:"Add and list tenants; change their plans and whom news goes to."`
 	User       userCommands       `cmd:"" help:"Say who may sign in, and as what."`
 	Connect    connectCommands    `cmd:"" help:"Connect a tenant's source."`
 	Disconnect disconnectCommand  `cmd:"" help:"End a connection; its data stays, its credentials are forgotten."`

@@ -40,6 +40,9 @@ func (*demoCommand) Help() string {
 // Run starts the simulated world and the program's own server, fills the warehouse, and lives on until it is
 // interrupted.
 func (c *demoCommand) Run(ctx context.Context, p *program) (err error) {
+	if c.Members < 0 || c.Months < 0 || c.Pace <= 0 {
+		return usage("--members and --months must not be less than 0, and --pace must be greater than 0, such as 2s.")
+	}
 	folder, err := p.demoFolder(c.Folder)
 	if err != nil {
 		return err
@@ -96,6 +99,7 @@ func (c *demoCommand) show(ctx context.Context, p *program, h *house, world *dem
 	}
 	view := demoView{URL: p.PublicURL, Site: world.site.about(), TenantID: connections[0].TenantID, settings: map[string]string{
 		"MEMBERINTEL_DATA_DIR": p.DataDir, "MEMBERINTEL_STRIPE_API_URL": p.StripeAPIURL, "MEMBERINTEL_ALLOW_ADDRESSES": "127.0.0.0/8",
+		"ANTHROPIC_BASE_URL": p.AnthropicURL, "ANTHROPIC_API_KEY": demoKey, // or somebody's own key would be used for the real one
 	}}
 	for _, found := range connections {
 		watch, done := p.progress()

@@ -70,7 +70,7 @@ func openDemoFolder(path string) (*demoFolder, error) {
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_ = lock.Close()
-		return nil, fault.Wrap(fault.Busy, err, "A demo runs in %s already; end it, or name another folder with --folder.", path)
+		return nil, fault.New(fault.Busy, "A demo runs in %s already; end it, or name another folder with --folder.", path)
 	}
 	return &demoFolder{path: path, lock: lock}, nil
 }

@@ -124,7 +124,8 @@ func liveDemo(t *testing.T, folder string) {
 		code <- Run(ctx, Process{Args: demoArgs(folder, "--pace", "20ms"), Env: demoEnv(), Stdout: write, Stderr: io.Discard})
 		_ = write.Close()
 	}()
-	var base, database string
+	var base, database, claude string
+	describes := regexp.MustCompile(`export ANTHROPIC_BASE_URL="(http://127\.0\.0\.1:\d+)"`)
 	address, reader := regexp.MustCompile(`Status page:\s+(http://127\.0\.0\.1:\d+)`), regexp.MustCompile(`psql "([^"]+)"`)
 	for lines := bufio.NewScanner(read); lines.Scan(); {
 		if found := address.FindStringSubmatch(lines.Text()); found != nil {
@@ -133,12 +134,15 @@ func liveDemo(t *testing.T, folder string) {
 		if found := reader.FindStringSubmatch(lines.Text()); found != nil {
 			database = found[1]
 		}
+		if found := describes.FindStringSubmatch(lines.Text()); found != nil {
+			claude = found[1]
+		}
 		if strings.Contains(lines.Text(), "Ctrl-C ends it") {
 			break
 		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, read) }()
-	if base == "" || database == "" {
+	if base == "" || database == "" || claude == "" {
 		t.Fatalf("no address; exit %d", <-code)
 	}
 	for _, applied := range []string{ // what the first changes leave behind; the test's own deadline bounds it

@@ -87,7 +87,7 @@ func (v *demoView) write(w io.Writer) {
 	writef(w, "  known by both, by their ids\t%s\n", page.Count(v.People.Linked))
 	writef(w, "  perhaps the same, by e-mail\t%s\n", page.Count(v.People.Candidates))
 	for _, n := range v.summary.Members {
-		writef(w, "  %s\t%s\n", n.Status+" members", page.Count(n.Count))
+		writef(w, "  %s\t%s\n", page.Members(n.Status), page.Count(n.Count))
 	}
 	writef(w, "  subscriptions\t%s\n", page.Count(v.summary.Subscriptions))
 	writef(w, "  payments\t%s%s\n", page.Count(v.Payments), amounts(v.sums))

@@ -69,7 +69,7 @@ func (p *program) withConnections(ctx context.Context, tenantName string, fn fun
 			return err
 		})
 		if err == nil && len(all) == 0 {
-			err = fault.New(fault.NotFound, "This tenant has no connection; make one with `memberintel connect stripe` or `memberintel connect memberpress`.")
+			err = fault.New(fault.NotFound, "This tenant has no connection; make one with `memberintel connect stripe`, `connect memberpress` or `connect website`.")
 		}
 		if err != nil {
 			return err
@@ -141,6 +141,10 @@ func (c *quarantineReplayCommand) Run(ctx context.Context, p *program) error {
 		}
 		view.Left = view.Tried - view.Released
 		p.answer(view, func(w io.Writer) {
+			if view.Tried == 0 && view.Status == syncrun.Succeeded {
+				writef(w, "Nothing is in quarantine.\n")
+				return
+			}
 			writef(w, "Run %d %s: %s tried, %d understood now, %d left.\n",
 				view.RunID, view.Status, plural(int64(view.Tried), "object"), view.Released, view.Left)
 			if view.ErrorMessage != nil {

@@ -4,6 +4,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
+	"memberintel/internal/postgres"
 	"memberintel/internal/telemetry"
 )
 
@@ -164,7 +166,11 @@ func (p *program) end(err error) int {
 	case errors.Is(err, errNotHealthy):
 		return exitNotHealthy
 	}
-	code, kind := exitError, string(fault.KindOf(err))
+	err = p.unconnected(err)
+	code, kind := exitError, cmp.Or(string(fault.KindOf(err)), "internal")
+	if kind == "internal" && errors.Is(err, context.Canceled) {
+		kind = "interrupted"
+	}
 	if wrong := (usageError{}); errors.As(err, &wrong) {
 		code, kind = exitUsage, "usage"
 	}
@@ -183,11 +189,44 @@ func (p *program) errorText(text string, err error) {
 	if !errors.As(err, &f) {
 		return
 	}
-	if f.Cause != nil {
-		_, _ = fmt.Fprintln(p.Stderr, "  Cause: "+hide(f.Cause.Error()))
+	if cause := causeOf(f); cause != nil {
+		_, _ = fmt.Fprintln(p.Stderr, "  Cause: "+hide(strings.Join(strings.Fields(*cause), " ")))
 	}
 	for _, step := range p.about.ChecklistOf(f) {
-		_, _ = fmt.Fprintln(p.Stderr, "  - "+step)
+		if step != connection.ByItself { // no next sync catches up with a command
+			_, _ = fmt.Fprintln(p.Stderr, "  - "+step)
+		}
+	}
+}
+
+// causeOf is what a fault's cause says beside its sentence, nil for nothing. A fault within of the same kind has said the
+// same in other words.
+func causeOf(f *fault.Error) *string {
+	cause := f.Cause
+	for {
+		within, ok := cause.(*fault.Error) //nolint:errorlint // what lies between two faults is part of the cause
+		if !ok || within.Kind != f.Kind || within.Cause == nil {
+			break
+		}
+		cause = within.Cause
+	}
+	if cause == nil {
+		return nil
+	}
+	text := cause.Error()
+	return beyond(&text, f.Sentence)
+}
+
+// unconnected says what to look at when the database does not let the program in.
+func (p *program) unconnected(err error) error {
+	switch {
+	case fault.KindOf(err) != "" || !postgres.CannotConnect(err):
+		return err
+	case p.DatabaseURL == "":
+		return fault.Wrap(fault.Unavailable, err, "The program's own PostgreSQL does not answer; its log is in the data folder %s.", p.DataDir)
+	default:
+		return fault.Wrap(fault.Unavailable, err,
+			"The database cannot be reached; look whether it runs, and whether MEMBERINTEL_DATABASE_URL and MEMBERINTEL_OWNER_DATABASE_URL are right.")
 	}
 }
 
@@ -215,5 +254,6 @@ func hide(text string) string {
 	passwords := regexp.MustCompile(`(?i)(://[^/\s:@]*:)[^@\s]+@`)
 	named := regexp.MustCompile(`(?i)(password=)[^\s&]+`)
 	text = keys.ReplaceAllString(text, "[hidden]")
-	return named.ReplaceAllString(passwords.ReplaceAllString(text, "${1}[hidden]@"), "${1}[hidden]")
+	text = strings.ReplaceAll(passwords.ReplaceAllString(text, "${1}[hidden]@"), "://user:[hidden]@", "://user:password@") // our own examples
+	return named.ReplaceAllString(text, "${1}[hidden]")
 }

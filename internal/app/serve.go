@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -35,8 +34,8 @@ type serveCommand struct {
 
 // Help shows an example.
 func (*serveCommand) Help() string {
-	return "The platform's secrets, MEMBERINTEL_STRIPE_SECRET_KEY and MEMBERINTEL_STRIPE_WEBHOOK_SECRETS, come from the environment or " +
-		"from stdin, one NAME=value a line.\n\n" +
+	return "It runs until Ctrl-C. Secrets come from the environment or from stdin, one NAME=value a line: ANTHROPIC_API_KEY, without which " +
+		"websites are not described, and those of a Connect platform, MEMBERINTEL_STRIPE_SECRET_KEY and MEMBERINTEL_STRIPE_WEBHOOK_SECRETS.\n\n" +
 		example("memberintel serve --public-url https://memberintel.example.org")
 }
 
@@ -73,10 +72,10 @@ func (c *serveCommand) Run(ctx context.Context, p *program) error {
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fault.Wrap(fault.Conflict, err, "Somebody listens on %s already; name another address with --listen.", address)
+		return nil, fault.New(fault.Conflict, "Somebody listens on %s already; name another address with --listen.", address)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("app: listen on %s: %w", address, err)
+		return nil, fault.Wrap(fault.Invalid, err, "This machine does not let memberintel listen on %s; name another address with --listen.", address)
 	}
 	return listener, nil
 }

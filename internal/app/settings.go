@@ -92,6 +92,9 @@ func (s *Settings) complete(env map[string]string) error {
 			*ranges.into = append(*ranges.into, prefix)
 		}
 	}
+	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
+		return usage("--listen must look like 127.0.0.1:8080.")
+	}
 	if s.PublicURL == "" {
 		s.PublicURL = "http://" + reachable(s.Listen)
 	}
@@ -171,10 +174,14 @@ func fromEnvironment(env map[string]string) kong.Resolver {
 }
 
 func helpWithVariable(value *kong.Value) string {
-	if value.Tag == nil || !value.Tag.Has("setting") {
-		return value.Help
+	help := value.Help
+	if value.HasDefault && value.Default != "" && value.Flag != nil && value.Flag.PlaceHolder != "" { // which the grammar shows in place of the default
+		help += " Default: " + value.Default + "."
 	}
-	return value.Help + " ($" + value.Tag.Get("setting") + ")"
+	if value.Tag == nil || !value.Tag.Has("setting") {
+		return help
+	}
+	return help + " ($" + value.Tag.Get("setting") + ")"
 }
 
 // printHelp leaves the settings to the program's own help: they are the same for every command.

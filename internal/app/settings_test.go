@@ -79,6 +79,17 @@ func TestEveryCommandHelpsWithAnExample(t *testing.T) {
 	}
 }
 
+func TestHelpTellsDefaults(t *testing.T) {
+	for flag, args := range map[string][]string{"--members=N": {"demo"}, "--budget-day=DOLLARS": nil} {
+		var out bytes.Buffer
+		Run(t.Context(), Process{Args: append(args, "--help"), Stdout: &out})
+		_, after, _ := strings.Cut(out.String(), flag)
+		if help, _, _ := strings.Cut(after, "\n  -"); !strings.Contains(help, "Default:") {
+			t.Errorf("%s: %q", flag, help)
+		}
+	}
+}
+
 func TestFlagWinsOverVariableWinsOverDefault(t *testing.T) {
 	for _, test := range []struct {
 		env  []string
@@ -119,6 +130,7 @@ func TestHide(t *testing.T) {
 		"postgres://me:s3cr3t@db.example/x":            "postgres://me:[hidden]@db.example/x",
 		"host=db password=s3cr3t user=me":              "host=db password=[hidden] user=me",
 		"There is no tenant \"task_force\"; try again": "There is no tenant \"task_force\"; try again",
+		"it must look like smtp://user:password@host":  "it must look like smtp://user:password@host",
 	} {
 		if got := hide(text); got != want {
 			t.Errorf("hide(%q) = %q, want %q", text, got, want)

@@ -140,7 +140,7 @@ func (s *statusPage) tenant(ctx context.Context, t identity.Tenant) (page.Tenant
 // connectionOnPage leaves to a banner what that says.
 func connectionOnPage(c connectionStatus, bannered bool) page.Connection {
 	shown := page.Connection{
-		Name: c.PipelineType.Label(), State: string(c.State), Since: c.Since, LastSuccess: c.LastSuccessAt, DataAsOf: c.DataAsOf, Stale: c.Stale,
+		Name: c.PipelineType.Label(), Pipeline: string(c.PipelineType), State: string(c.State), Since: c.Since, LastSuccess: c.LastSuccessAt, DataAsOf: c.DataAsOf, Stale: c.Stale,
 		NextAttempt: c.NextAttemptAt, Failures: c.ConsecutiveFailures,
 	}
 	if c.PausedBecause != nil {

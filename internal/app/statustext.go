@@ -42,7 +42,7 @@ func (s statusText) write(view statusView) {
 	for _, t := range tenants {
 		s.say("\n%s, plan %s, %s\n", painted(s.paint.bold(printable(t.Name))), string(t.Plan), t.TenantID.String())
 		if len(t.Connections) == 0 {
-			s.say("  Nothing is connected; connect with `memberintel connect stripe` or `memberintel connect memberpress` and --tenant %s.\n", t.Name)
+			s.say("  Nothing is connected yet; `memberintel connect stripe`, `connect memberpress` and `connect website` do it, with --tenant %s.\n", t.Name)
 		}
 		for _, c := range t.Connections {
 			s.connection(c, t.banner(c.ConnectionID))
@@ -72,7 +72,8 @@ func (s statusText) summary(view statusView) {
 		}
 	}
 	if all == 0 {
-		parts = []string{"connect a source to begin"}
+		s.say("No connections yet.\n")
+		return
 	}
 	s.say("%s: %s.\n", plural(int64(all), "connection"), painted(strings.Join(parts, ", ")))
 }
@@ -83,7 +84,7 @@ func (s statusText) support(view supportView) {
 	}
 	for _, t := range view.Support {
 		s.say("  %s (%s), %s, since %s: %s\n", t.Name, string(t.Plan), t.PipelineType.Label(), s.at(&t.Since), painted(s.paint.level(levelOf(t.Reason), printable(t.Sentence))))
-		if t.Cause != nil && *t.Cause != t.Sentence {
+		if t.Cause != nil {
 			s.say("    cause: %s\n", *t.Cause)
 		}
 		if len(t.Mails) == 0 {
@@ -151,11 +152,16 @@ func (s statusText) steps(list []string) {
 }
 
 func (s statusText) facts(c connectionStatus) []string {
-	facts := []string{"data as of " + s.at(c.DataAsOf)}
-	if c.Stale {
-		facts[0] += ", stale"
+	facts := []string{"no data yet"}
+	if c.DataAsOf != nil {
+		facts[0] = "data as of " + s.at(c.DataAsOf)
+		if c.Stale {
+			facts[0] += ", stale"
+		}
 	}
-	facts = append(facts, "last success "+s.at(c.LastSuccessAt))
+	if c.LastSuccessAt != nil {
+		facts = append(facts, "last success "+s.at(c.LastSuccessAt))
+	}
 	if c.ConsecutiveFailures > 0 {
 		facts = append(facts, plural(int64(c.ConsecutiveFailures), "failure")+" in a row")
 	}

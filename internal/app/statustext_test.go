@@ -70,12 +70,12 @@ oak-hill, plan pro, 01000000-0000-0000-0000-000000000000
     The site did not work 5 times in a row, so it is left in peace until 09:45:00 UTC.
     oak-hill.example cannot be reached.
     - Open the site in a browser.
-    data as of never, stale, last success never, 2 failures in a row, next attempt 2026-11-02 09:45:00 UTC (in 15 minutes)
+    no data yet, 2 failures in a row, next attempt 2026-11-02 09:45:00 UTC (in 15 minutes)
   MemberPress: connected
     data as of 2026-11-02 07:30:00 UTC (2 hours ago), last success 2026-11-02 07:30:00 UTC (2 hours ago), next attempt 2026-11-03 07:30:00 UTC (in 22 hours), usually answers in 240 ms
 
 birch-lane, plan free, 02000000-0000-0000-0000-000000000000
-  Nothing is connected; connect with ` + "`memberintel connect stripe` or `memberintel connect memberpress`" + ` and --tenant birch-lane.
+  Nothing is connected yet; ` + "`memberintel connect stripe`, `connect memberpress` and `connect website`" + ` do it, with --tenant birch-lane.
 `
 
 func TestStatusSaysTheWorstFirst(t *testing.T) {
@@ -96,12 +96,24 @@ func TestStatusSaysTheWorstFirst(t *testing.T) {
 func TestStatusOfNothing(t *testing.T) {
 	for want, view := range map[string]statusView{
 		"There are no tenants; add one with `memberintel tenant create --name NAME`.\n": {supportView: &supportView{}},
-		"0 connections: connect a source to begin.":                                     {Tenants: []tenantStatus{{Name: "club"}}},
+		"No connections yet.\n": {Tenants: []tenantStatus{{Name: "club"}}},
 	} {
 		var got bytes.Buffer
 		statusText{w: &got}.write(view)
 		if !strings.HasPrefix(got.String(), want) {
 			t.Errorf("got %q, want %q", got.String(), want)
+		}
+	}
+}
+
+func TestTheCauseForSupportDoesNotRepeatTheSentence(t *testing.T) {
+	const sentence = "Stripe could not be reached."
+	for cause, want := range map[string]string{
+		sentence: "", sentence + " (dial tcp: refused)": "dial tcp: refused", sentence + " (get (twice))": "get (twice)", "401": "401", "": "",
+	} {
+		told := troubleOf(alert.Trouble{Connection: connection.Connection{LastError: new(sentence), LastErrorCause: &cause}})
+		if got := told.Cause; (got == nil) != (want == "") || got != nil && *got != want {
+			t.Errorf("of %q is told %v, want %q", cause, got, want)
 		}
 	}
 }

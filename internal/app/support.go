@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"memberintel/internal/alert"
@@ -88,8 +89,24 @@ func troubleOf(t alert.Trouble) troubleStatus {
 	if t.Connection.LastError != nil {
 		s.Sentence = *t.Connection.LastError
 	}
+	s.Cause = beyond(s.Cause, s.Sentence)
 	for _, m := range t.Mails {
 		s.Mails = append(s.Mails, mailStatus{m.About, m.Recipient, m.Status, m.Attempts, m.SentAt, m.LastError})
 	}
 	return s
+}
+
+// beyond is what a cause says beside the sentence that it begins with; nil when that is nothing.
+func beyond(cause *string, sentence string) *string {
+	if cause == nil {
+		return nil
+	}
+	more, repeats := strings.CutPrefix(*cause, sentence)
+	if more = strings.TrimSpace(more); repeats {
+		more = strings.TrimSuffix(strings.TrimPrefix(more, "("), ")")
+	}
+	if more == "" {
+		return nil
+	}
+	return &more
 }

@@ -75,7 +75,12 @@ func (c *replayCommand) Run(ctx context.Context, p *program) error {
 		}
 		p.answer(replayView{report, report.Events}, func(w io.Writer) {
 			writeReport(w, report)
-			writef(w, "%s had been missed.\n", plural(report.Events, "event"))
+			switch {
+			case report.Events > 0:
+				writef(w, "%s applied that the warehouse had not seen.\n", plural(report.Events, "event"))
+			case report.Status == syncrun.Succeeded:
+				writef(w, "The warehouse had seen all events.\n")
+			}
 		})
 		return health(report.Status)
 	})

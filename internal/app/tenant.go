@@ -86,6 +86,11 @@ func (*tenantContactCommand) Help() string {
 		example("memberintel tenant contact anna@oak-hill.example --tenant oak-hill")
 }
 
+type contactView struct {
+	tenantView
+	Contact []string `json:"contact"` // to whom news goes; never nil
+}
+
 // Run sets the address; the same one changes nothing.
 func (c *tenantContactCommand) Run(ctx context.Context, p *program) error {
 	return p.withTenant(ctx, c.Tenant, func(h *house, t identity.Tenant) error {
@@ -104,7 +109,8 @@ func (c *tenantContactCommand) Run(ctx context.Context, p *program) error {
 		if len(told.Emails) > 0 {
 			to = "to " + strings.Join(told.Emails, ", ")
 		}
-		p.answer(tenantView{t.ID, t.Name, t.Plan}, line("News of %s's outages goes %s.", t.Name, to))
+		emails := append([]string{}, told.Emails...) // a list, also of nobody
+		p.answer(contactView{tenantView{t.ID, t.Name, t.Plan}, emails}, line("News of %s's outages goes %s.", t.Name, to))
 		return nil
 	})
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"strings"
 
 	"memberintel/internal/connection"
 	"memberintel/internal/identity"
+	"memberintel/internal/page"
 	"memberintel/internal/syncrun"
 )
 
@@ -52,8 +54,19 @@ func writeVerdict(w io.Writer, v syncrun.Verdict) {
 		writef(w, "Equal: %s checked.\n", plural(v.Checked, "object"))
 		return
 	}
-	writef(w, "%s: %s checked, %d missing, %d extra, %s different, %d repaired.\n", v.Status, plural(v.Checked, "object"),
-		len(v.Missing), len(v.Extra), plural(int64(len(v.Different)), "field"), v.Repaired)
+	found := []string{plural(v.Checked, "object") + " checked"}
+	add := func(n int, what string) {
+		if n > 0 {
+			found = append(found, page.Count(int64(n))+" "+what)
+		}
+	}
+	add(len(v.Missing), "missing")
+	add(len(v.Extra), "extra")
+	if n := int64(len(v.Different)); n > 0 {
+		found = append(found, plural(n, "field")+" different")
+	}
+	add(v.Repaired, "repaired")
+	writef(w, "%s: %s.\n", v.Status, strings.Join(found, ", "))
 	shown := 0
 	show := func(format string, args ...any) {
 		if shown++; shown <= shownDifferences {

@@ -53,7 +53,7 @@ type connectWebsiteCommand struct {
 // Help says what is read and what it costs, with an example.
 func (*connectWebsiteCommand) Help() string {
 	return "Once a week the homepage and at most five more pages are read, as robots.txt allows. Only when they changed, Claude describes the site " +
-		"anew; serve and sync need ANTHROPIC_API_KEY for that.\n\n" +
+		"anew; serve and sync need ANTHROPIC_API_KEY for that, and the budgets in `memberintel --help` bound what it costs.\n\n" +
 		example("memberintel connect website --tenant oak-hill --url https://oak-hill.example")
 }
 
@@ -68,6 +68,9 @@ func (c *connectWebsiteCommand) Run(ctx context.Context, p *program) error {
 		view := connectView{ConnectionID: found.ID, TenantID: found.TenantID, Pipeline: found.Pipeline, State: found.State, Warnings: warnings}
 		return p.connected(ctx, h, t, view, view.State == connection.Pending, func(w io.Writer) {
 			writef(w, "Connected the website %s to %s, as %s.\n", found.SourceAccountID, t.Name, view.State)
+			if view.State == connection.Pending {
+				writef(w, "Whichever process reads it needs the key of Claude's API, ANTHROPIC_API_KEY, in its environment.\n")
+			}
 		})
 	})
 }

@@ -44,8 +44,10 @@ func (p Pipeline) Checklist(kind fault.Kind) []string {
 	}
 }
 
+// ByItself is said where trying again helps and the program does so.
+const ByItself = "Nothing needs to be done if it works again: the next sync catches up."
+
 const (
-	byItself   = "Nothing needs to be done if it works again: the next sync catches up."
 	moreSlowly = "Nothing needs to be done: the sync goes on more slowly."
 	inABrowser = "Open the site in a browser. If it does not work there either, ask whoever hosts it."
 	raiseLimit = "If it stays so, raise the limit for memberintel in the site's firewall or security plugin, or ask whoever hosts it."
@@ -68,7 +70,7 @@ func stripeChecklist(kind fault.Kind) []string {
 	case fault.Schema:
 		return []string{keptAside, "Update memberintel, then run `memberintel quarantine replay`."}
 	case fault.Unavailable:
-		return []string{"Look at Stripe's status page, https://status.stripe.com.", byItself}
+		return []string{"Look at Stripe's status page, https://status.stripe.com.", ByItself}
 	case fault.RateLimited:
 		return []string{moreSlowly, "Look for other programs that use the same Stripe account's API heavily."}
 	default:
@@ -103,7 +105,7 @@ func memberPressChecklist(kind fault.Kind) []string {
 			"Look into the PHP error log of the site, for a plugin that writes into other plugins' answers.",
 		}
 	case fault.Unavailable:
-		return []string{inABrowser, "If it works there, look whether a firewall or a security plugin, such as Cloudflare or Wordfence, blocks memberintel.", byItself}
+		return []string{inABrowser, "If it works there, look whether a firewall or a security plugin, such as Cloudflare or Wordfence, blocks memberintel.", ByItself}
 	case fault.RateLimited:
 		return []string{moreSlowly, raiseLimit}
 	case fault.Invalid:
@@ -125,9 +127,9 @@ func websiteChecklist(kind fault.Kind) []string {
 	case fault.NotFound:
 		return []string{"Open the address in a browser and see whether the page is there.", newAddress}
 	case fault.Schema:
-		return []string{"Open the site in a browser: perhaps a coming-soon page or a wall stands before its content.", byItself}
+		return []string{"Open the site in a browser: perhaps a coming-soon page or a wall stands before its content.", ByItself}
 	case fault.Unavailable:
-		return []string{inABrowser, "If it works there, look whether a firewall or a bot protection, such as Cloudflare, blocks memberintel.", byItself}
+		return []string{inABrowser, "If it works there, look whether a firewall or a bot protection, such as Cloudflare, blocks memberintel.", ByItself}
 	case fault.RateLimited:
 		return []string{moreSlowly, raiseLimit}
 	case fault.Invalid:

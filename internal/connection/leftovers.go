@@ -19,11 +19,11 @@ type Leftover struct {
 
 // Sentence tells a person of it.
 func (l Leftover) Sentence(p Pipeline) string {
-	rows := "1 row"
+	rows, are := "1 row", "is"
 	if l.Rows != 1 {
-		rows = fmt.Sprintf("%d rows", l.Rows)
+		rows, are = fmt.Sprintf("%d rows", l.Rows), "are"
 	}
-	return fmt.Sprintf("%s of %s are still here, from an earlier connection.", rows, named(p, l.SourceAccountID, l.Livemode))
+	return fmt.Sprintf("%s of %s %s still here, from an earlier connection.", rows, named(p, l.SourceAccountID, l.Livemode), are)
 }
 
 //go:embed leftovers.sql

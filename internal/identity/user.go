@@ -100,7 +100,7 @@ func (u *Users) SetRole(ctx context.Context, id tenant.ID, email string, role Ro
 		var before Role
 		err := tx.QueryRow(ctx, `SELECT role FROM tenant_user WHERE tenant_id = $1 AND email = $2 FOR UPDATE`, id, email).Scan(&before)
 		if noRows(err) {
-			return fault.New(fault.NotFound, "This tenant has no user of that address.")
+			return fault.New(fault.NotFound, "This tenant has no user of that address; `memberintel user create` makes one.")
 		}
 		if err != nil || before == role {
 			return err

@@ -40,3 +40,12 @@ func Count(n int64) string {
 	}
 	return thousands(strconv.FormatInt(n, 10))
 }
+
+// Members names those whose membership_status is the given one: "past due members". The status none says that there is no
+// membership.
+func Members(status string) string {
+	if status == "none" {
+		return "without a membership"
+	}
+	return strings.ReplaceAll(status, "_", " ") + " members"
+}

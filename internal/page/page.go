@@ -30,6 +30,7 @@ func New() (*Pages, error) {
 	}
 	functions := template.FuncMap{
 		"ago":          Ago,
+		"members":      Members,
 		"style":        func() template.CSS { return template.CSS(style) }, //nolint:gosec // it is ours
 		"utc":          func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"money":        Money,

@@ -26,40 +26,40 @@ func TestStatusInEachState(t *testing.T) {
 		return s
 	}
 	full := connected(
-		Connection{Name: "Stripe", State: "connected", LastSuccess: before(2 * time.Hour), DataAsOf: before(3 * time.Second), NextAttempt: before(-22 * time.Hour)},
+		Connection{Name: "Stripe", Pipeline: "stripe", State: "connected", LastSuccess: before(2 * time.Hour), DataAsOf: before(3 * time.Second), NextAttempt: before(-22 * time.Hour)},
 		Run{ID: 12, Platform: "stripe", Mode: "live", Status: "running", Started: now.Add(-time.Hour), Records: 1234},
 		Run{ID: 11, Platform: "stripe", Mode: "full", Status: "succeeded", Started: now.Add(-2 * time.Hour), Took: "3.1s", Records: 43770},
 	)
-	full.Tenants[0].Members = []MemberCount{{"active", 1520}, {"past_due", 1}}
+	full.Tenants[0].Members = []MemberCount{{"active", 1520}, {"none", 4}, {"past_due", 1}}
 	full.Tenants[0].Subscriptions, full.Tenants[0].MRR = 1950, []Amount{{625917, "usd"}, {9000, "jpy"}}
 	full.More = 3
 	for name, view := range map[string]Status{
 		"empty":      {Now: now, Refresh: 5},
 		"away":       {Now: now, Refresh: 5, Problem: "The database does not answer; the operator's log has the details."},
 		"unattached": {Now: now, Tenants: []Tenant{{Name: "oak-hill", Plan: "free"}}},
-		"pending":    connected(Connection{Name: "Stripe", State: "pending", Stale: true}),
+		"pending":    connected(Connection{Name: "Stripe", Pipeline: "stripe", State: "pending", Stale: true}),
 		"connected":  full,
 		"another_account": connected(Connection{
-			Name: "Stripe", State: "pending", Stale: true, Notes: []string{"512 rows of acct_1 in test mode are still here, from an earlier connection."},
+			Name: "Stripe", Pipeline: "stripe", State: "pending", Stale: true, Notes: []string{"512 rows of acct_1 in test mode are still here, from an earlier connection."},
 		}),
-		"degraded": connected(Connection{Name: "Stripe", State: "degraded", Stale: true, LastSuccess: before(50 * time.Hour), DataAsOf: before(51 * time.Hour),
+		"degraded": connected(Connection{Name: "Stripe", Pipeline: "stripe", State: "degraded", Stale: true, LastSuccess: before(50 * time.Hour), DataAsOf: before(51 * time.Hour),
 			LastError: "Not everything could be read: the key may not read Charges: Read.", Checklist: []string{"Open the key."}, Failures: 2},
 			Run{ID: 3, Platform: "stripe", Mode: "incremental", Status: "partial", Started: now.Add(-time.Minute), Took: "1s",
 				Problem: "Not everything could be read: the key may not read Charges: Read."}),
-		"resting": connected(Connection{Name: "MemberPress", State: "paused", Paused: "The site did not work 5 times in a row, so it is left in peace until 09:45:00 UTC.",
+		"resting": connected(Connection{Name: "MemberPress", Pipeline: "memberpress", State: "paused", Paused: "The site did not work 5 times in a row, so it is left in peace until 09:45:00 UTC.",
 			Since: before(time.Hour), LastSuccess: before(25 * time.Hour), DataAsOf: before(25 * time.Hour), LastError: "lakeside.example cannot be reached.",
 			Checklist: []string{"Open the site in a browser."}, Failures: 2, NextAttempt: before(-15 * time.Minute), ResponseMS: 1250}),
 		"info": bannered(Banner{Level: "info", Source: "Stripe", Sentence: "This work is stopped by the switch pipeline:stripe: Stripe is down", Since: now.Add(-50 * time.Hour)},
-			Connection{Name: "Stripe", State: "paused", Paused: "This work is stopped by the switch pipeline:stripe: Stripe is down", LastSuccess: before(72 * time.Hour), DataAsOf: before(72 * time.Hour), Stale: true}),
+			Connection{Name: "Stripe", Pipeline: "stripe", State: "paused", Paused: "This work is stopped by the switch pipeline:stripe: Stripe is down", LastSuccess: before(72 * time.Hour), DataAsOf: before(72 * time.Hour), Stale: true}),
 		"warning": bannered(Banner{Level: "warning", Source: "MemberPress", Sentence: "lakeside.example cannot be reached.", Since: now.Add(-2 * time.Hour),
 			Checklist: []string{"Open the site in a browser.", "Ask whoever hosts it."}, Next: "memberintel goes on trying by itself."},
-			Connection{Name: "MemberPress", State: "degraded", Since: before(2 * time.Hour), LastSuccess: before(26 * time.Hour), DataAsOf: before(26 * time.Hour), Failures: 3, ResponseMS: 300}),
+			Connection{Name: "MemberPress", Pipeline: "memberpress", State: "degraded", Since: before(2 * time.Hour), LastSuccess: before(26 * time.Hour), DataAsOf: before(26 * time.Hour), Failures: 3, ResponseMS: 300}),
 		"alarm": bannered(Banner{Level: "alarm", Source: "Stripe", Sentence: "Stripe refuses this key.", Since: now.Add(-2 * time.Minute),
 			Checklist: []string{"Make a new key."}, Next: "memberintel waits for you."},
-			Connection{Name: "Stripe", State: "failed", Since: before(2 * time.Minute), LastSuccess: before(24 * time.Hour), DataAsOf: before(24 * time.Hour), Failures: 1}),
-		"failed":       connected(Connection{Name: "Stripe", State: "failed", LastError: "Stripe refuses this key.", Checklist: []string{"Make a new key.", "Connect again."}, Failures: 1}),
-		"paused":       connected(Connection{Name: "Stripe", State: "paused", LastSuccess: before(time.Minute), DataAsOf: before(time.Minute)}),
-		"disconnected": connected(Connection{Name: "Stripe", State: "disconnected", LastError: "Disconnected on request."}),
+			Connection{Name: "Stripe", Pipeline: "stripe", State: "failed", Since: before(2 * time.Minute), LastSuccess: before(24 * time.Hour), DataAsOf: before(24 * time.Hour), Failures: 1}),
+		"failed":       connected(Connection{Name: "Stripe", Pipeline: "stripe", State: "failed", LastError: "Stripe refuses this key.", Checklist: []string{"Make a new key.", "Connect again."}, Failures: 1}),
+		"paused":       connected(Connection{Name: "Stripe", Pipeline: "stripe", State: "paused", LastSuccess: before(time.Minute), DataAsOf: before(time.Minute)}),
+		"disconnected": connected(Connection{Name: "Stripe", Pipeline: "stripe", State: "disconnected", LastError: "Disconnected on request."}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			pages, err := New()

@@ -47,7 +47,8 @@ type Amount struct {
 
 // Connection is how one connection fares.
 type Connection struct {
-	Name        string     // of the platform
+	Name        string     // of the platform, as a sentence has it
+	Pipeline    string     // as commands name it
 	State       string     // pending, connected, degraded, failed, paused, disconnected
 	Paused      string     // why it is paused, "" while it is not
 	Since       *time.Time // since when a success has been due; nil while all is well

@@ -46,6 +46,13 @@ func disconnected(err error) bool {
 	return Unavailable(err)
 }
 
+// CannotConnect reports whether err means that no connection could be made: nobody listens, or the server does not let
+// this login in.
+func CannotConnect(err error) bool {
+	var connect *pgconn.ConnectError
+	return errors.As(err, &connect)
+}
+
 // Retryable reports whether the transaction lost to another one and would do on its own.
 func Retryable(err error) bool {
 	var pg *pgconn.PgError
@@ -78,7 +85,7 @@ func Violates(err error, constraint string) bool {
 func redacted(err error) error {
 	var parse *pgconn.ParseConfigError
 	if errors.As(err, &parse) {
-		return errors.New("the connection string cannot be parsed")
+		return errors.New("it must look like postgres://user:password@host:5432/database")
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -101,7 +102,11 @@ func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) 
 		r.ledger.Metrics.RunRetried(string(r.Connection.Pipeline), kindOf(problem, err))
 	}
 	if err != nil {
-		r.ledger.Log.ErrorContext(ctx, "sync run ended early", "status", report.Status, "error", err)
+		level := slog.LevelError
+		if report.Status == Stopped { // somebody wanted it so
+			level = slog.LevelInfo
+		}
+		r.ledger.Log.Log(ctx, level, "sync run ended early", "status", report.Status, "error", err)
 	}
 	return report, nil
 }
@@ -169,8 +174,10 @@ func (r *Run) follow(ctx context.Context, tx *postgres.TenantTx, next Next) ([]D
 // judge decides the status and, unless it is succeeded, the error that says why.
 func judge(o Outcome, quarantined int64, err error) (Status, error) {
 	switch {
-	case fault.Is(err, fault.Stopped), errors.Is(err, context.Canceled), errors.Is(err, care.ErrNotAsked):
+	case fault.Is(err, fault.Stopped), errors.Is(err, care.ErrNotAsked):
 		return Stopped, err
+	case errors.Is(err, context.Canceled):
+		return Stopped, fault.Wrap(fault.Stopped, err, "This was interrupted; the next sync goes on from where it was.")
 	case interrupted(err):
 		return Failed, fault.Wrap(fault.Unavailable, err, "The database was away for a moment, and the sync was cut off.")
 	case err != nil:

@@ -57,10 +57,10 @@ func HealthOf(ctx context.Context, tx *postgres.TenantTx, connections *connectio
 	for _, c := range list {
 		h := Health{Connection: c, State: c.State, Stale: true, NextAttemptAt: earlier(c.NextSyncAt, waiting[c.Pipeline])}
 		h.age(freshness)
-		if c.State != connection.Disconnected {
-			if err := h.hold(ctx, tx, now); err != nil {
-				return nil, err
-			}
+		if c.State == connection.Disconnected {
+			h.NextAttemptAt = nil // whatever is still in the queue
+		} else if err := h.hold(ctx, tx, now); err != nil {
+			return nil, err
 		}
 		h.since(now)
 		all = append(all, h)
