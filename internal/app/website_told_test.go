@@ -153,10 +153,11 @@ func (d *desk) mustTellReaders(tenant string, version int, want []string) {
 func TestWhatIsSpentIsAnsweredFromWhatIsThere(t *testing.T) {
 	for plan, test := range map[string]struct {
 		weeks []int // in which somebody asks and is answered, after the first
+		last  int   // in which the site is another one again
 		next  func(now time.Time) time.Time
 	}{
-		"free": {nil, func(now time.Time) time.Time { return midnight(now).AddDate(0, 0, 1+(7-int(now.Weekday()))%7) }},
-		"pro":  {[]int{3, 4}, func(now time.Time) time.Time { return midnight(now).AddDate(0, 0, 1) }},
+		"free": {nil, 3, func(now time.Time) time.Time { return midnight(now).AddDate(0, 0, 1+(7-int(now.Weekday()))%7) }},
+		"pro":  {[]int{3, 4}, 1, func(now time.Time) time.Time { return midnight(now).AddDate(0, 0, 1) }},
 	} {
 		t.Run(plan, func(t *testing.T) {
 			d := newDesk(t)
@@ -169,7 +170,7 @@ func TestWhatIsSpentIsAnsweredFromWhatIsThere(t *testing.T) {
 				world.SetWeek(week)
 				d.must(d.hurried(exitDone, sync...), map[string]any{"calls": 1, "cached": false, "next_allowed_at": nil, "profile.version": i + 2})
 			}
-			world.SetWeek(1) // changed again
+			world.SetWeek(test.last)
 			asked, visited := len(api.Asked()), len(world.Site(sites.Lakeside).Requests())
 			for range 3 {
 				began := time.Now()
