@@ -44,6 +44,7 @@ soak: ## Run the property tests long (CHECKS=n, default 2000)
 	go test -count 1 -timeout 0 -run Property ./internal/pipeline/stripe -rapid.checks $(CHECKS)
 
 eval: ## Judge the answers about the golden set (with ANTHROPIC_API_KEY: ask Claude first; MODEL=name)
+	@test -n "$${ANTHROPIC_API_KEY:-}" || echo "ANTHROPIC_API_KEY is not set, so the answers that are recorded are judged; set it to ask $(MODEL) first."
 	go test -count 1 -timeout 10m -run TestGoldenSet ./internal/pipeline/website -v -record $(if $(ANTHROPIC_API_KEY),claude -model $(MODEL),'')
 
 cover: ## Tell which lines the tests reach, in cover.out

@@ -99,8 +99,8 @@ func (c *demoCommand) show(ctx context.Context, p *program, h *house, world *dem
 	}
 	view := demoView{URL: p.PublicURL, Site: world.site.about(), TenantID: connections[0].TenantID, settings: map[string]string{
 		"MEMBERINTEL_DATA_DIR": p.DataDir, "MEMBERINTEL_STRIPE_API_URL": p.StripeAPIURL, "MEMBERINTEL_ALLOW_ADDRESSES": "127.0.0.0/8",
-		"ANTHROPIC_BASE_URL": p.AnthropicURL, "ANTHROPIC_API_KEY": demoKey, // or somebody's own key would be used for the real one
-	}}
+		"ANTHROPIC_API_KEY": p.secrets.AnthropicKey, "ANTHROPIC_BASE_URL": p.AnthropicURL,
+	}, website: world.public.url(), week: demoWeek * c.Pace}
 	for _, found := range connections {
 		watch, done := p.progress()
 		report, err := h.sync(ctx, found, tenant.Pro, syncrun.Full, p.Stderr, watch)

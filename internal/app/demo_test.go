@@ -124,8 +124,9 @@ func liveDemo(t *testing.T, folder string) {
 		code <- Run(ctx, Process{Args: demoArgs(folder, "--pace", "20ms"), Env: demoEnv(), Stdout: write, Stderr: io.Discard})
 		_ = write.Close()
 	}()
-	var base, database, claude string
-	describes := regexp.MustCompile(`export ANTHROPIC_BASE_URL="(http://127\.0\.0\.1:\d+)"`)
+	var base, database, website string
+	terminal := demoEnv() // another one, with what the demo says to set
+	exported, public := regexp.MustCompile(`export (\w+)="([^"]*)"`), regexp.MustCompile(`Website:\s+(http://127\.0\.0\.1:\d+)`)
 	address, reader := regexp.MustCompile(`Status page:\s+(http://127\.0\.0\.1:\d+)`), regexp.MustCompile(`psql "([^"]+)"`)
 	for lines := bufio.NewScanner(read); lines.Scan(); {
 		if found := address.FindStringSubmatch(lines.Text()); found != nil {
@@ -134,15 +135,18 @@ func liveDemo(t *testing.T, folder string) {
 		if found := reader.FindStringSubmatch(lines.Text()); found != nil {
 			database = found[1]
 		}
-		if found := describes.FindStringSubmatch(lines.Text()); found != nil {
-			claude = found[1]
+		if found := exported.FindStringSubmatch(lines.Text()); found != nil {
+			terminal = append(terminal, found[1]+"="+found[2])
+		}
+		if found := public.FindStringSubmatch(lines.Text()); found != nil {
+			website = found[1]
 		}
 		if strings.Contains(lines.Text(), "Ctrl-C ends it") {
 			break
 		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, read) }()
-	if base == "" || database == "" || claude == "" {
+	if base == "" || database == "" || website == "" {
 		t.Fatalf("no address; exit %d", <-code)
 	}
 	for _, applied := range []string{ // what the first changes leave behind; the test's own deadline bounds it
@@ -160,6 +164,7 @@ func liveDemo(t *testing.T, folder string) {
 		}
 	}
 	mustAnswer(t, database)
+	mustDescribe(t, website, terminal)
 	if status, body := get(t, base+"/", ""); status != http.StatusOK || !strings.Contains(body, "demo") || !strings.Contains(body, "active members") || !strings.Contains(body, "MemberPress") {
 		t.Errorf("the status page: %d %s", status, body)
 	}
@@ -195,5 +200,33 @@ func mustAnswer(t *testing.T, database string) {
 		if rows.Err() != nil || n == 0 {
 			t.Errorf("%s: %d rows, %v", query.asks, n, rows.Err())
 		}
+	}
+}
+
+// mustDescribe describes the club's website from another terminal, once it has its new headline and its new prices.
+func mustDescribe(t *testing.T, website string, terminal []string) {
+	t.Helper()
+	for changed := ""; !strings.Contains(changed, "$49"); { // the test's own deadline bounds it
+		_, changed = get(t, website+"/membership-pricing/", "")
+	}
+	sync := func() object {
+		t.Helper()
+		var out, log strings.Builder
+		args := []string{"sync", "--tenant", "demo", "--pipeline", "website", "--json"}
+		if code := Run(t.Context(), Process{Args: args, Env: terminal, Stdout: &out, Stderr: &log}); code != exitDone {
+			t.Fatalf("exit %d: %s%s", code, out.String(), log.String())
+		}
+		var o object
+		if err := json.Unmarshal([]byte(out.String()), &o); err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	first := sync()
+	if told := strings.Join(said(first), "\n"); first.at("calls") != 1.0 || !strings.Contains(told, "added headline The friendliest indoor tennis club on the river") || !strings.Contains(told, "added prices $49") {
+		t.Errorf("told of the changes: %s", first)
+	}
+	if again := sync(); again.at("calls") != 0.0 || again.at("unchanged") != true || again.at("profile", "version") != first.at("profile", "version") {
+		t.Errorf("nothing changed: %s", again)
 	}
 }

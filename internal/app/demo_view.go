@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"memberintel/internal/connection"
 	"memberintel/internal/page"
@@ -32,6 +33,8 @@ type demoView struct {
 	} `json:"people"`
 
 	settings map[string]string // by which other commands find the demo
+	website  string
+	week     time.Duration // of the website's
 	summary  warehouse.Summary
 	sums     []warehouse.Money
 }
@@ -109,12 +112,14 @@ func (v *demoView) write(w io.Writer) {
 	}
 	writef(w, "\nStatus page:  %s/\n", v.URL)
 	writef(w, "The site:     %s\n", v.Site)
+	writef(w, "Website:      %s/ (the club's public one)\n", v.website)
 	writef(w, "SQL:          psql %q\n", v.DBURL)
 	writef(w, "Commands:     in another terminal\n")
 	for _, name := range slices.Sorted(maps.Keys(v.settings)) {
 		writef(w, "  export %s=%q\n", name, v.settings[name])
 	}
 	writef(w, "  go run ./cmd/memberintel verify --tenant demo --pipeline stripe\n  go run ./cmd/memberintel status\n")
+	writef(w, "  go run ./cmd/memberintel sync --tenant demo --pipeline website\t(a new headline comes after %s, new prices after %s)\n", v.week, 2*v.week)
 	for _, query := range demoQueries() {
 		writef(w, "\n  -- %s\n  %s\n", query.asks, query.sql)
 	}

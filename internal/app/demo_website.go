@@ -14,12 +14,17 @@ import (
 // demoKey is what the demo's Claude takes.
 const demoKey = "demo"
 
+// demoWeek is after how many turns of the club's life its website is as it is a week later.
+const demoWeek = 30
+
 // demoPause is what the demo's crawler waits between two pages: nobody else asks the site.
 const demoPause = 20 * time.Millisecond
 
 // openPublic serves the club's public website, and a Claude that reads it.
 func (w *demoWorld) openPublic(ctx context.Context) (err error) {
-	if w.public, err = serveLoopback(ctx, sites.Alone(sites.New(), sites.Lakeside)); err != nil {
+	w.websites = sites.New()
+	w.websites.SetWeek(2) // the last before anything changes
+	if w.public, err = serveLoopback(ctx, sites.Alone(w.websites, sites.Lakeside)); err != nil {
 		return err
 	}
 	w.servers = append(w.servers, w.public)
@@ -28,6 +33,20 @@ func (w *demoWorld) openPublic(ctx context.Context) (err error) {
 	}
 	w.servers = append(w.servers, w.claude)
 	return nil
+}
+
+// changePublic lets the website's weeks go by, each in demoWeek turns: the first brings a new headline, the second new prices.
+func (w *demoWorld) changePublic(ctx context.Context, pace time.Duration) {
+	week := time.NewTicker(demoWeek * pace)
+	defer week.Stop()
+	for n := 3; n <= 4; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-week.C:
+			w.websites.SetWeek(n)
+		}
+	}
 }
 
 // settlePublic points the settings at the demo's own Claude.

@@ -15,6 +15,7 @@ import (
 	simclub "memberintel/internal/sim/club"
 	"memberintel/internal/sim/memberpress"
 	sim "memberintel/internal/sim/stripe"
+	sites "memberintel/internal/sim/website"
 )
 
 // demoSeed makes every demo tell the same history.
@@ -22,16 +23,17 @@ const demoSeed = 20260826
 
 // demoWorld is the outside of the demo: a Stripe on loopback with one account, a club, and the club's site.
 type demoWorld struct {
-	sim     *sim.Sim
-	account *sim.Account
-	key     string
-	url     string
-	site    demoSite
-	club    *simclub.Club
-	public  *loopback // the club's public website
-	claude  *loopback
-	clock   *clock.Clock
-	servers []*loopback
+	sim      *sim.Sim
+	account  *sim.Account
+	key      string
+	url      string
+	site     demoSite
+	club     *simclub.Club
+	public   *loopback // the club's public website
+	claude   *loopback
+	websites *sites.World // of which public serves one
+	clock    *clock.Clock
+	servers  []*loopback
 }
 
 // demoSite is the club's site as the demo needs it: a simulated one, or a real WordPress.
@@ -82,7 +84,8 @@ func (w *demoWorld) addEndpoint(url, version string) string {
 	return strings.Join(w.account.AddEndpoint(sim.EndpointParams{URL: url, APIVersion: version}).Secrets(), ",")
 }
 
-// live keeps the club busy until ctx ends: Stripe pushes, the site follows and knocks. It ends early when the site fails.
+// live keeps the club busy until ctx ends: Stripe pushes, the site follows and knocks, its public website changes. It ends early
+// when the site fails.
 func (w *demoWorld) live(ctx context.Context, pace time.Duration) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -90,6 +93,10 @@ func (w *demoWorld) live(ctx context.Context, pace time.Duration) error {
 		return nil
 	})
 	group.Go(func() error { return w.club.Live(ctx, pace, w.site.settle) })
+	group.Go(func() error {
+		w.changePublic(ctx, pace)
+		return nil
+	})
 	return group.Wait()
 }
 

@@ -97,11 +97,13 @@ type program struct {
 
 // rhythm is how often a server looks at what there is to do; zero means each room's own.
 type rhythm struct {
-	tick time.Duration // what is due
-	look time.Duration // what stays wrong
-	send time.Duration // what is to be mailed
+	tick  time.Duration // what is due
+	look  time.Duration // what stays wrong
+	send  time.Duration // what is to be mailed
+	carry time.Duration // what travels to Claude
 
 	pause time.Duration // between two pages of a website
+	pages int           // of one website in a minute at most
 }
 
 // parse reads the command line and the settings. A code other than exitCodeUnwanted ends the program.

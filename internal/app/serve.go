@@ -110,7 +110,7 @@ func (p *program) serve(ctx context.Context, h *house, roles []string, listener 
 	if slices.Contains(roles, roleWorker) {
 		group.Go(func() error { return stripe.Refetcher{Pipeline: h.stripe, Every: refetchEvery}.Run(ctx) })
 		group.Go(func() error { return h.engine.Run(ctx, h.handlers()) })
-		group.Go(func() error { return h.courier().Run(ctx) })
+		group.Go(func() error { return p.courier(h).Run(ctx) })
 	}
 	if slices.Contains(roles, roleScheduler) {
 		group.Go(func() error { return h.scheduler.Run(ctx) })

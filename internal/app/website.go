@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -24,12 +26,12 @@ func (p *program) newWebsite(h *house, through *fetch.Client) *website.Pipeline 
 	return website.New(website.Config{
 		Key: p.secrets.AnthropicKey, URL: p.AnthropicURL,
 		Models: website.Models{First: p.ModelFirst, Weekly: p.ModelWeekly, OnDemand: p.ModelOnDemand},
-	}, h.ledger, through, care.New(h.db, care.Config{}), fetch.NewCrawler(fetch.CrawlerConfig{About: p.PublicURL, Pause: p.rhythm.pause}))
+	}, h.ledger, through, care.New(h.db, care.Config{PerMinute: p.rhythm.pages}), fetch.NewCrawler(fetch.CrawlerConfig{About: p.PublicURL, Pause: p.rhythm.pause}))
 }
 
 // courier carries questions and answers between the queue and Claude, and asks for a sync where an answer has come.
-func (h *house) courier() website.Courier {
-	return website.Courier{Pipeline: h.website, Every: courierEvery, Arrived: h.brought}
+func (p *program) courier(h *house) website.Courier {
+	return website.Courier{Pipeline: h.website, Every: cmp.Or(p.rhythm.carry, courierEvery), Arrived: h.brought}
 }
 
 // tidier drops what is kept for too long of sites that nobody reads any more.
@@ -79,7 +81,7 @@ func (c *connectWebsiteCommand) Run(ctx context.Context, p *program) error {
 func writeProfile(w io.Writer, r website.Report) {
 	switch {
 	case r.Cached:
-		writef(w, "No other analysis on demand before %s; this is the profile that is there.\n", moment(r.NextAllowedAt))
+		writef(w, "No other analysis before %s; this is the profile that is there.\n", moment(r.NextAllowedAt))
 	case r.Unchanged:
 		writef(w, "The site shows what it showed, so nobody was asked.\n")
 	case r.Waiting:
@@ -90,21 +92,41 @@ func writeProfile(w io.Writer, r website.Report) {
 		return
 	}
 	writef(w, "\nProfile, version %d of %s:\n", p.Version, moment(&p.CreatedAt))
+	say := func(name, text, field string) {
+		writef(w, "  %s\t%s\n", name, printable(text))
+		for _, e := range p.Evidence {
+			if e.Field == field { // one quote is enough to look it up; all are in --json
+				writef(w, "  \t  %q, %s\n", e.Quote, cmp.Or(printable(e.Page), "somewhere"))
+				break
+			}
+		}
+	}
 	for _, line := range []struct {
-		name string
-		text *string
-	}{{"Niche", p.Niche}, {"Audience", p.Audience}, {"Positioning", p.Positioning}} {
+		name, field string
+		text        *string
+	}{{"Niche", "niche", p.Niche}, {"Audience", "audience", p.Audience}, {"Positioning", "positioning", p.Positioning}} {
 		if line.text != nil {
-			writef(w, "  %s\t%s\n", line.name, printable(*line.text))
+			say(line.name, *line.text, line.field)
 		}
 	}
 	for _, pattern := range p.PricingPatterns {
-		writef(w, "  Charges\t%s: %s\n", pattern.Kind, printable(pattern.Text))
+		say("Charges", pattern.Kind+": "+pattern.Text, "pricing_patterns."+pattern.Kind)
 	}
 	for _, pattern := range p.ContentPatterns {
-		writef(w, "  Gives\t%s: %s\n", pattern.Kind, printable(pattern.Text))
+		say("Gives", pattern.Kind+": "+pattern.Text, "content_patterns."+pattern.Kind)
+	}
+	if len(p.Changes) > 0 {
+		writef(w, "Since the version before:\n")
 	}
 	for _, change := range p.Changes {
-		writef(w, "  %s\t%s: %q -> %q\n", change.Kind, change.Field, change.Before, change.After)
+		writef(w, "  %s\t%s: %s\n", change.Kind, change.Field, fromTo(change.Before, change.After))
 	}
+}
+
+// fromTo writes a change, of which a side is missing where something came or went.
+func fromTo(before, after string) string {
+	if before == "" || after == "" {
+		return fmt.Sprintf("%q", before+after)
+	}
+	return fmt.Sprintf("%q -> %q", before, after)
 }

@@ -14,38 +14,47 @@ import (
 
 const claudeKey = "sk-ant-api03-deskdesk"
 
-// withSites lets the desk know a club's public website and a Claude that describes it.
-func (d *desk) withSites() (*sites.World, *claude.Sim, string) {
+// withSites lets the desk know the clubs' public websites and a Claude that describes them. at tells where one of them is.
+func (d *desk) withSites() (world *sites.World, api *claude.Sim, at func(host string) string) {
 	d.t.Helper()
-	world, api := sites.New(), claude.New(claude.Config{Key: claudeKey, Answer: claude.Reader})
-	site := httptest.NewServer(sites.Alone(world, sites.Lakeside))
-	d.t.Cleanup(site.Close)
+	world, api = sites.New(), claude.New(claude.Config{Key: claudeKey, Answer: claude.Reader, BatchTime: time.Nanosecond})
 	described := httptest.NewServer(api)
 	d.t.Cleanup(described.Close)
 	d.hidden = append(d.hidden, claudeKey)
 	d.env = append(d.env, "MEMBERINTEL_ALLOW_ADDRESSES=127.0.0.0/8", "ANTHROPIC_API_KEY="+claudeKey, "ANTHROPIC_BASE_URL="+described.URL)
-	return world, api, site.URL
+	return world, api, func(host string) string {
+		site := httptest.NewServer(sites.Alone(world, host))
+		d.t.Cleanup(site.Close)
+		return site.URL
+	}
 }
 
 // hurried runs a command with --json whose crawler does not pause.
 func (d *desk) hurried(want int, args ...string) object {
 	d.t.Helper()
 	args = append(args, "--json")
+	return d.decode(want, args)(d.hurry(args...))
+}
+
+// hurry runs a command whose crawler does not pause.
+func (d *desk) hurry(args ...string) (code int, stdout, stderr string) {
+	d.t.Helper()
 	var out, log bytes.Buffer
 	p := &program{
-		Process: Process{Args: args, Env: d.env, Stdout: &out, Stderr: &log}, env: environment(d.env), json: true,
-		pipelines: ownPipelines(), rhythm: rhythm{pause: time.Millisecond},
+		Process: Process{Args: args, Env: d.env, Stdout: &out, Stderr: &log}, env: environment(d.env), json: slices.Contains(args, "--json"),
+		pipelines: ownPipelines(), rhythm: rhythm{pause: time.Millisecond, pages: 6000},
 	}
-	code := p.run(d.t.Context())
+	code = p.run(d.t.Context())
 	if strings.Contains(out.String()+log.String(), claudeKey) {
 		d.t.Errorf("%v prints the key: %s%s", args, out.String(), log.String())
 	}
-	return d.decode(want, args)(code, out.String(), log.String())
+	return code, out.String(), log.String()
 }
 
 func TestFromAWebsiteToItsProfile(t *testing.T) {
 	d := newDesk(t)
-	world, api, address := d.withSites()
+	world, api, at := d.withSites()
+	address := at(sites.Lakeside)
 	sync := []string{"sync", "--tenant", "club", "--pipeline", "website"}
 	d.json(exitDone, "tenant", "create", "--name", "club")
 	d.must(d.json(exitDone, "connect", "website", "--tenant", "club", "--url", address), map[string]any{"pipeline": "website", "state": "pending"})
@@ -83,7 +92,8 @@ func TestFromAWebsiteToItsProfile(t *testing.T) {
 // Without a key nothing comes of a website, and each place that tells of it says why and what to do.
 func TestAWebsiteWithoutAKeyForClaudeSaysSo(t *testing.T) {
 	d := newDesk(t)
-	_, api, address := d.withSites()
+	_, api, at := d.withSites()
+	address := at(sites.Lakeside)
 	with := d.env
 	d.env = slices.DeleteFunc(slices.Clone(with), func(s string) bool { return strings.HasPrefix(s, "ANTHROPIC_API_KEY=") })
 	d.json(exitDone, "tenant", "create", "--name", "club")
@@ -110,10 +120,11 @@ func TestAWebsiteWithoutAKeyForClaudeSaysSo(t *testing.T) {
 // A server describes a site when it is connected, and after its turn by a batch.
 func TestAServerDescribesSitesByTheClock(t *testing.T) {
 	d := newDesk(t)
-	world, api, address := d.withSites()
+	world, api, at := d.withSites()
+	address := at(sites.Lakeside)
 	d.json(exitDone, "tenant", "create", "--name", "club")
 	p := d.program("serve")
-	p.rhythm.pause = time.Millisecond
+	p.rhythm.pause, p.rhythm.pages, p.rhythm.carry = time.Millisecond, 6000, 20*time.Millisecond
 	h := d.open(p)
 	d.json(exitDone, "connect", "website", "--tenant", "club", "--url", address)
 	_, end := d.serve(p, h, roleWeb, roleWorker, roleScheduler)
@@ -127,6 +138,16 @@ func TestAServerDescribesSitesByTheClock(t *testing.T) {
 		t.Errorf("%d answers were billed before the batch", n)
 	}
 	d.holds(time.Minute, "the run's end", `SELECT count(*) = 0 FROM sync_run WHERE status IN ('queued', 'running')`)
+	// Time passes: the batch goes, and Claude is asked for the answers.
+	d.exec(`UPDATE llm_question SET created_at = created_at - interval '1 hour'`)
+	d.holds(time.Minute, "the batch", `SELECT count(*) = 1 FROM llm_batch WHERE status = 'running'`)
+	d.exec(`UPDATE llm_batch SET look_at = look_at - interval '1 hour'`)
+	d.holds(time.Minute, "the profile that came by it", `SELECT count(*) = 1 FROM customer_brain.site_profile
+		WHERE version = 2 AND model = 'claude-haiku-5-5' AND changes @> '[{"kind": "added", "field": "headline", "after": "The friendliest indoor tennis club on the river"}]'`)
+	if bills := api.Bills(); len(bills) != 2 || !bills[1].Batch {
+		t.Errorf("billed %+v", bills)
+	}
+	d.holds(time.Minute, "the end of all runs", `SELECT count(*) = 0 FROM sync_run WHERE status IN ('queued', 'running')`)
 	if n := d.count(`SELECT count(*) FROM sync_run WHERE status <> 'succeeded'`); n != 0 {
 		t.Errorf("%d runs did not succeed", n)
 	}

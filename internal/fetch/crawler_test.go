@@ -271,6 +271,24 @@ func TestARefusedRobotSaysItsNameInTheUsualForm(t *testing.T) {
 	}
 }
 
+// Whoever keeps the robot out is told the word that its requests hold, letter by letter: firewalls compare so.
+func TestASiteThatBlocksIsToldWhomToLetThrough(t *testing.T) {
+	for _, what := range []site.Sickness{site.Challenge, site.Wordfence, site.ModSecurity} {
+		r := crawl(t, nil)
+		r.site.Be(what)
+		_, err := r.visit.Get(t.Context(), r.at("/"))
+		var f *fault.Error
+		if !errors.As(err, &f) || !strings.Contains(strings.Join(f.Checklist, " "), fetch.Robot) {
+			t.Errorf("%s: %v", what, err)
+		}
+		for _, q := range r.site.Requests() {
+			if !strings.Contains(q.Header.Get("User-Agent"), fetch.Robot) {
+				t.Errorf("%s: asked as %s", what, q.Header.Get("User-Agent"))
+			}
+		}
+	}
+}
+
 func TestABombIsCut(t *testing.T) {
 	r := crawl(t, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if q.URL.Path == "/robots.txt" {

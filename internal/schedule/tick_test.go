@@ -355,7 +355,9 @@ func TestWhatTheServiceBroughtIsNoSuccessThatIsDue(t *testing.T) {
 	c := w.connect(connection.Website, tenant.Pro)
 	w.request(c, syncrun.Button, "")
 	w.work()
-	w.pull = func(context.Context, *syncrun.Run) (syncrun.Outcome, error) { return syncrun.Outcome{Unasked: true}, nil }
+	w.pull = func(context.Context, *syncrun.Run) (syncrun.Outcome, error) {
+		return syncrun.Outcome{Unasked: true}, nil
+	}
 	if _, err := w.scheduler.RequestNow(t.Context(), Order{ConnectionID: c.ID, Cause: syncrun.Knock, Brought: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -59,6 +59,17 @@ func BenchmarkExtract(b *testing.B) {
 		b.ReportMetric(float64(size)/float64(pages), "html-bytes/page")
 		b.ReportMetric(float64(text)/float64(pages), "text-bytes/page")
 	})
+	for _, k := range kindsOfPages(b) {
+		b.Run(k.Name, func(b *testing.B) {
+			text, before := compose([]Page{k.extract()}), used()
+			for b.Loop() {
+				k.extract()
+			}
+			cpu(b, before, b.N, "page")
+			b.ReportMetric(float64(len(k.HTML)), "html-bytes/page")
+			b.ReportMetric(float64(len(text)), "text-bytes/page")
+		})
+	}
 	b.Run("wordpress", func(b *testing.B) {
 		page := sites[sim.Lakeside][1][1]
 		card := `<div class="wp-block-column has-background is-layout-flow" style="padding:1em;color:#123456"><figure><img src="a.jpg" srcset="a.jpg 1x, b.jpg 2x" alt="x"></figure><h3 class="wp-block-heading">Court number</h3><p>A paragraph about a court and its light.</p></div>`

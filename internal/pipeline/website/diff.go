@@ -1,6 +1,7 @@
 package website
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -9,7 +10,7 @@ import (
 // Change is one difference between a version and the one before, or between what the site showed at the two.
 type Change struct {
 	Kind   string `json:"kind"`             // see the constants
-	Field  string `json:"field"`            // of the profile, or prices, headline, pages
+	Field  string `json:"field"`            // of the profile, or prices, headline, navigation, pages
 	Before string `json:"before,omitempty"` // "" where something came
 	After  string `json:"after,omitempty"`  // "" where something went
 }
@@ -31,16 +32,18 @@ const (
 	fieldPrices   = "prices"
 	fieldHeadline = "headline"
 	fieldPages    = "pages"
+	fieldMenu     = "navigation"
 )
 
 // display is what a reading showed, as far as changes of it are told. It is kept with each reading.
 type display struct {
-	Headline []string `json:"headline"` // title and first headings of the homepage
-	Prices   []string `json:"prices"`
-	Pages    []string `json:"pages"` // paths
+	Headline   []string `json:"headline"` // title and first headings of the homepage
+	Prices     []string `json:"prices"`
+	Navigation []string `json:"navigation"` // the links' words, with their paths
+	Pages      []string `json:"pages"`      // paths
 }
 
-// mostShown is how many prices are kept of a reading, since they are kept for ever: more than any club has.
+// mostShown is how many prices and links are kept of a reading, since they are kept for ever: more than any club has.
 const mostShown = 200
 
 // sameSense is the similarity from which on two sentences say the same.
@@ -52,6 +55,7 @@ func diff(before, now Profile, then, here display) []Change {
 	changes := []Change{}
 	changes = append(changes, exactly(fieldPrices, then.Prices, here.Prices)...)
 	changes = append(changes, exactly(fieldHeadline, then.Headline, here.Headline)...)
+	changes = append(changes, exactly(fieldMenu, then.Navigation, here.Navigation)...)
 	changes = append(changes, exactly(fieldPages, then.Pages, here.Pages)...)
 	changes = append(changes, exactly(fieldPricing, kindsOfPricing(before), kindsOfPricing(now))...)
 	changes = append(changes, exactly(fieldContent, kindsOfContent(before), kindsOfContent(now))...)
@@ -168,7 +172,7 @@ func kindsOfContent(p Profile) (kinds []string) {
 // spelling.
 func showing(r Reading) display {
 	const headings = 4
-	s := display{Headline: []string{}, Prices: []string{}, Pages: []string{}}
+	s := display{Headline: []string{}, Prices: []string{}, Navigation: []string{}, Pages: []string{}}
 	for i, p := range r.Pages {
 		if i == 0 {
 			s.Headline = append(s.Headline, p.Title)
@@ -176,8 +180,12 @@ func showing(r Reading) display {
 		}
 		s.Prices = append(s.Prices, p.Prices...)
 		s.Pages = append(s.Pages, pathOf(p.URL))
+		for _, l := range p.Navigation {
+			words := oneLine(volatile.ReplaceAllString(l.Text, " "))
+			s.Navigation = append(s.Navigation, fmt.Sprintf("%s (%s)", words, cut(pathOf(l.URL), 200)))
+		}
 	}
-	s.Prices, s.Pages = sorted(s.Prices), sorted(s.Pages)
-	s.Prices = s.Prices[:min(len(s.Prices), mostShown)]
+	s.Prices, s.Navigation, s.Pages = sorted(s.Prices), sorted(s.Navigation), sorted(s.Pages)
+	s.Prices, s.Navigation = s.Prices[:min(len(s.Prices), mostShown)], s.Navigation[:min(len(s.Navigation), mostShown)]
 	return s
 }

@@ -16,7 +16,7 @@ const leastGrounded = 0.5
 // before has one that the text still bears out, that one stays. It returns which part of the statements was borne out,
 // 1 where none was made.
 func ground(d draft, text string, previous *draft) (draft, float64) {
-	site := oneLine(visible(text))
+	site := sincere(text)
 	made, kept := 0, 0
 	holds := func(q []string) []string {
 		made++
@@ -65,8 +65,22 @@ func ground(d draft, text string, previous *draft) (draft, float64) {
 	return out, float64(kept) / float64(made)
 }
 
-// proves reports whether a quote stands in the site's text, says something, and is not addressed to whoever describes
-// the site. A number alone says nothing: one stands in every text.
+// sincere is a site's text on one line without the lines that speak to whoever describes it: no part of those is evidence, and no quote
+// reaches across one.
+func sincere(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if line = oneLine(visible(line)); commands.MatchString(line) {
+			line = "\x00" // stands in no quote
+		}
+		b.WriteString(line)
+		b.WriteByte(' ')
+	}
+	return oneLine(b.String())
+}
+
+// proves reports whether a quote stands in the site's sincere text, says something, and is not addressed to whoever describes
+// the site: one may reach across lines. A number alone says nothing: one stands in every text.
 func proves(quote, site string) bool {
 	letters := strings.ContainsFunc(quote, func(r rune) bool { return unicode.IsLetter(r) || unicode.Is(unicode.Sc, r) })
 	telling := utf8.RuneCountInString(quote) >= 8 && strings.ContainsRune(quote, ' ') || strings.ContainsAny(quote, "0123456789") && letters
@@ -143,7 +157,9 @@ var commands = regexp.MustCompile(`(?i)\b(?:(?:ignore|disregard|forget|override)
 	`|(?:system|developer)\s*(?:prompt|message|:)|(?:language|ai)\s+models?|as an ai|(?:dear|hey|hello|attention|note to)\s+(?:ai|llm|claude|gpt|assistant|model|crawler|bot)s?` +
 	`|(?:claude|chatgpt|gpt-?\d|llms?)\b|you are (?:now|an? (?:assistant|helpful|ai))|(?:respond|reply|answer|output|return|write|say|state|describe|set|report)\b.{0,40}` +
 	`\b(?:json|only with|exactly|the following|profile|niche|audience|positioning|pricing_patterns|content_patterns|field|instead)` +
-	`|new instructions?|end of (?:data|text|input)|(?:assistant|human|user)\s*:)|[{}]|":`)
+	`|new instructions?|end of (?:data|text|input)|(?:assistant|human|user)\s*:` +
+	`|(?:ignor\w*|vergiss|vergesst|missachte\w*|oubli\w+|olvid\w+|dimentic\w+|negeer|vergeet|esque[cç]\w+)\b.{0,60}(?:\banweisung|\binstru(?:cti|cc|ç)|\bistruzion|\b(?:vorgaben?|consignes?|règles?|reglas?|regras?|regol[ae]|regel[ns]?)\b)` +
+	`|(?:sprach|ki-|taal)modell?|mod[eèé]l\w* d[eu] (?:langage|lenguaje|linguagem)|modell\w* linguistic)|[{}]|":`)
 
 // nothing reports whether a draft says nothing at all.
 func (d draft) nothing() bool {

@@ -107,6 +107,15 @@ func (d declarations) noRoom() bool {
 	return false
 }
 
+// conceals reports whether a declaration is enough to hide, or takes the room that is needed to be seen.
+func conceals(property, value string) bool {
+	switch property {
+	case "width", "height", "max-width", "max-height":
+		return tiny(value, 1)
+	}
+	return hides(property, value)
+}
+
 // offScreen finds what was moved out of the window.
 func (d declarations) offScreen() bool {
 	if d == nil {

@@ -123,7 +123,7 @@ func (s *styles) rule(selectors string, says declarations, always bool) {
 			continue
 		}
 		for property, value := range says {
-			if !hides(property, value) && !strings.HasPrefix(pseudo, "focus") {
+			if !conceals(property, value) && !strings.HasPrefix(pseudo, "focus") {
 				for _, name := range names {
 					s.revealed[property+" "+name] = true
 				}
@@ -203,7 +203,7 @@ func (s *styles) ruled(tag string, attrs attributes) (all declarations) {
 func (s *styles) unlessRevealed(says declarations, names []string) declarations {
 	kept := says
 	for property, value := range says {
-		if !hides(property, value) {
+		if !conceals(property, value) {
 			continue
 		}
 		for _, name := range names {

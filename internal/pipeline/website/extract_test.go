@@ -55,6 +55,7 @@ var hiddenPlaces = map[string]string{
 	"a form's values":          `<input type="hidden" value="DECOY"><input placeholder="DECOY"><textarea>DECOY</textarea><datalist><option>DECOY</option></datalist>`,
 	"font size":                `<p style="font-size:0">DECOY</p><p style="font-size:1px">DECOY</p><p style="font-size:0.05em">DECOY</p><p style="font:0/0 a">DECOY</p>`,
 	"no height":                `<p style="height:0;overflow:hidden">DECOY</p><p style="max-height:0px;overflow-y:hidden">DECOY</p>`,
+	"no height by a rule":      `<style>.fold{max-height:0;overflow:hidden}.gold{max-height:9em}</style><p class="fold">DECOY</p>`,
 	"one pixel":                `<p style="position:absolute;width:1px;height:1px;overflow:hidden">DECOY</p>`,
 	"off the screen":           `<p style="position:absolute;left:-9999px">DECOY</p><p style="position:fixed;top:-200em">DECOY</p><p style="margin-left:-5000px">DECOY</p><p style="position:absolute;left:10000px">DECOY</p>`,
 	"indented away":            `<p style="text-indent:-9999px">DECOY</p>`,
@@ -108,6 +109,7 @@ func TestWhatIsSeenIsRead(t *testing.T) {
 	for what, markup := range map[string]string{
 		"a tab":                       `<style>.panel{display:none}.panel.open{display:block}</style><div class="panel">SEEN</div>`,
 		"a menu that opens":           `<style>.sub{visibility:hidden;opacity:0}li:hover .sub{visibility:visible;opacity:1}</style><ul class="sub"><li>SEEN</li></ul>`,
+		"a panel that unfolds":        `<style>.panel{max-height:0;overflow:hidden}.panel.open,.x{max-height:40em}</style><div class="panel">SEEN</div>`,
 		"wide screens":                `<style>.wide{display:none}@media(min-width:600px){.wide{display:flex}}</style><p class="wide">SEEN</p>`,
 		"hidden on small screens":     `<style>@media(max-width:600px){.big{display:none}}</style><p class="big">SEEN</p>`,
 		"hidden in print":             `<style>@media print{.screen{display:none}}</style><p class="screen">SEEN</p>`,
@@ -264,6 +266,15 @@ func TestNavigationIsFoundWhereverItStands(t *testing.T) {
 		if diff := cmp.Diff(want, extractText("<body>"+markup).Navigation); diff != "" {
 			t.Errorf("%s: %s", what, diff)
 		}
+	}
+	within := []Link{{Text: "Prices", URL: here.String()}, {Text: "More", URL: here.String()}}
+	one := extractText(`<body><nav><a href="#prices">Prices</a><a href="#">More</a><a href="#x"></a><a href="javascript:x()">J</a></nav><p><a href="#top">Top</a>`)
+	if diff := cmp.Diff(within, one.Navigation); diff != "" || len(one.Links) != 0 {
+		t.Errorf("a menu of one page: %v %s", one.Links, diff)
+	}
+	old := extractText(`<body><table><tr><td id=menu><a href="/join">Join</a><br><a href="/fees">Fees</a></td><td><a href="/y">Y</a></td></table>`)
+	if len(old.Navigation) != 2 || len(old.Links) != 3 {
+		t.Errorf("a menu in a cell: %v", old.Navigation)
 	}
 	p := extractText(`<body><main><header><h1>A</h1><a href="/x">X</a></header><p><a href="javascript:alert(1)">J</a><a href="data:,x">D</a><a href="#a">H</a><a href="http://u:p@x.example/">U</a><a href="/y">Y</a></p></main>`)
 	if len(p.Navigation) != 0 || len(p.Links) != 2 {

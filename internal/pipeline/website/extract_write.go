@@ -52,8 +52,9 @@ type frame struct {
 }
 
 type openLink struct {
-	url  string
-	text strings.Builder
+	url    string
+	within bool // it leads to a place of the page itself
+	text   strings.Builder
 }
 
 func newWriter(at *url.URL, page *Page) *writer { return &writer{page: page, base: at} }
@@ -120,7 +121,7 @@ func (w *writer) place(f *frame, tag string, attrs attributes) {
 		f.edge = f.edge || !w.within("article", "main", "section")
 	case tag == "main", tag == "article", tag == "body":
 		f.menu, f.edge = false, false
-	case tag == "ul" || tag == "ol" || tag == "div" || tag == "table" || tag == "aside":
+	case tag == "ul" || tag == "ol" || tag == "div" || tag == "table" || tag == "td" || tag == "aside":
 		f.menu = f.menu || isMenu(append(attrs.words("class"), strings.ToLower(attrs.get("id"))))
 	}
 	switch tag {
@@ -161,8 +162,14 @@ func (w *writer) note(tag string, attrs attributes, f frame) {
 			w.base, w.based = to, true
 		}
 	case "a", "area":
-		if to := w.address(attrs.get("href")); to != "" && !f.hidden {
-			w.link = &openLink{url: to}
+		href := attrs.get("href")
+		to := w.address(href)
+		within := to == "" && f.menu && strings.HasPrefix(strings.TrimSpace(href), "#")
+		if within {
+			to = w.page.URL
+		}
+		if to != "" && !f.hidden {
+			w.link = &openLink{url: to, within: within}
 		}
 	case "td", "th":
 		for i := len(w.stack) - 1; i > 0; i-- {
@@ -269,9 +276,9 @@ func (w *writer) closeLink(f frame) {
 	if w.link == nil {
 		return
 	}
-	link := Link{Text: cut(clean(w.link.text.String()), 120), URL: w.link.url}
+	link, within := Link{Text: cut(clean(w.link.text.String()), 120), URL: w.link.url}, w.link.within
 	w.link = nil
-	if len(w.page.Links) < maxLinks {
+	if len(w.page.Links) < maxLinks && !within {
 		w.page.Links = append(w.page.Links, link)
 	}
 	if (f.menu || f.edge) && link.Text != "" {

@@ -3,7 +3,10 @@ package website
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,19 +100,51 @@ func (g golden) write(t *testing.T, file string) {
 // answerNow asks whom -record names.
 func answerNow(t *testing.T, q question) recording {
 	t.Helper()
-	if *record == "stand-in" {
+	switch *record {
+	case "stand-in":
 		return recording{"stand-in", json.RawMessage(claude.Reader(claude.Question{Text: q.Text}).Text)}
+	case "claude":
+	default:
+		t.Fatalf("-record %s: there are claude and stand-in", *record)
 	}
-	key := os.Getenv("ANTHROPIC_API_KEY")
-	if *record != "claude" || key == "" {
-		t.Fatal("-record claude needs ANTHROPIC_API_KEY")
-	}
-	a, err := newClaude(os.Getenv("ANTHROPIC_BASE_URL"), key).ask(context.WithoutCancel(t.Context()), q)
-	if err != nil || !a.whole() {
-		t.Fatalf("Claude ended with %q: %v", a.Stop, err)
+	a, err := askForReal(t.Context(), os.Getenv("ANTHROPIC_BASE_URL"), os.Getenv("ANTHROPIC_API_KEY"), q)
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Logf("%s: %d tokens in, %d out", a.Model, a.Usage.Input, a.Usage.Output)
 	return recording{a.Model, json.RawMessage(a.Text)}
+}
+
+// askForReal asks Claude, and says in one sentence what to do where that does not work. Nothing was recorded then.
+func askForReal(ctx context.Context, url, key string, q question) (answer, error) {
+	if key == "" {
+		return answer{}, errors.New("set ANTHROPIC_API_KEY to a key of Anthropic's API; nothing was recorded")
+	}
+	a, err := newClaude(url, key).ask(ctx, q)
+	var failed *callError
+	switch {
+	case errors.As(err, &failed) && failed.Status == http.StatusUnauthorized:
+		return a, fmt.Errorf("the API does not know the key in ANTHROPIC_API_KEY; set a valid one, nothing was recorded: %w", err)
+	case err != nil:
+		return a, fmt.Errorf("the API did not answer %s; nothing was recorded: %w", q.Model, err)
+	case !a.whole():
+		return a, fmt.Errorf("%s ended with %q; nothing was recorded", q.Model, a.Stop)
+	}
+	return a, nil
+}
+
+func TestWhoeverEvaluatesIsToldWhatToSet(t *testing.T) {
+	api := newAPI(t, claude.Config{})
+	for key, want := range map[string]string{"": "set ANTHROPIC_API_KEY", "sk-ant-api03-made-up": "does not know the key in ANTHROPIC_API_KEY", secretKey: ""} {
+		a, err := askForReal(t.Context(), api.url, key, aQuestion())
+		if want == "" && (err != nil || !a.whole()) || want != "" && (err == nil || !strings.Contains(err.Error(), want) || key != "" && strings.Contains(err.Error(), key)) {
+			t.Errorf("with %q: %v", key, err)
+		}
+	}
+	api.Fault(claude.Fault{Kind: claude.Refusal, Count: 1})
+	if _, err := askForReal(t.Context(), api.url, secretKey, aQuestion()); err == nil || !strings.Contains(err.Error(), "refusal") {
+		t.Errorf("a refusal: %v", err)
+	}
 }
 
 // judge compares an answer with what is known of the site.

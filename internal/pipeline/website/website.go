@@ -79,7 +79,7 @@ type Page struct {
 	Title      string
 	Lang       string // as the page says, "" where it does not
 	Headings   []string
-	Navigation []Link   // of menus, headers and footers
+	Navigation []Link   // of menus, headers and footers, those within the page too
 	Links      []Link   // all that lead to pages of any site
 	Prices     []string // as written, each once, in the order of the page
 	Blocks     []Block
