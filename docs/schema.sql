@@ -477,6 +477,18 @@ CREATE TABLE member_clock (
 );
 CREATE INDEX member_clock_due ON public.member_clock USING btree (due_at);
 
+CREATE TABLE member_foreign_id (
+    tenant_id uuid NOT NULL,
+    source_platform text NOT NULL,
+    source_account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    source_id text NOT NULL,
+    foreign_id text NOT NULL,
+    PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id, foreign_id),
+    FOREIGN KEY (tenant_id) REFERENCES tenant(tenant_id) ON DELETE CASCADE
+);
+CREATE INDEX member_foreign_id_borne ON public.member_foreign_id USING btree (tenant_id, foreign_id);
+
 CREATE TABLE members (
     tenant_id uuid NOT NULL,
     source_platform text NOT NULL,
@@ -529,6 +541,7 @@ CREATE TABLE members (
     CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text])))
 );
 CREATE INDEX members_email ON public.members USING btree (tenant_id, email_letter, sort_name, id) INCLUDE (email_start, membership_status, plan_source_id) WHERE ((email_start <> "left"(sort_name, 2)) AND (email_start <> ''::text));
+CREATE INDEX members_person ON public.members USING btree (tenant_id, person_id) WHERE (person_id IS NOT NULL);
 CREATE INDEX members_plan ON public.members USING btree (tenant_id, plan_source_id, membership_status, sort_name, id);
 CREATE INDEX members_search ON public.members USING gin (tenant_id, search_text gin_trgm_ops, metadata jsonb_path_ops);
 CREATE INDEX members_sort ON public.members USING btree (tenant_id, sort_name, id) INCLUDE (search_text, membership_status, plan_source_id);
@@ -794,6 +807,7 @@ CREATE TABLE sites (
     currency text,
     platform_version text,
     base_url text,
+    addresses text[] NOT NULL DEFAULT '{}'::text[],
     PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id),
     CHECK (((deleted_at IS NULL) = (delete_reason IS NULL))),
     CHECK ((delete_reason = ANY (ARRAY['event'::text, 'sweep'::text, 'missing'::text])))
@@ -1244,6 +1258,7 @@ ALTER TABLE llm_call ENABLE ROW LEVEL SECURITY; ALTER TABLE llm_call ENABLE ROW 
 ALTER TABLE llm_price DISABLE ROW LEVEL SECURITY; ALTER TABLE llm_price DISABLE ROW LEVEL SECURITY;
 ALTER TABLE llm_question ENABLE ROW LEVEL SECURITY; ALTER TABLE llm_question ENABLE ROW LEVEL SECURITY;
 ALTER TABLE member_clock ENABLE ROW LEVEL SECURITY; ALTER TABLE member_clock ENABLE ROW LEVEL SECURITY;
+ALTER TABLE member_foreign_id ENABLE ROW LEVEL SECURITY; ALTER TABLE member_foreign_id ENABLE ROW LEVEL SECURITY;
 ALTER TABLE members ENABLE ROW LEVEL SECURITY; ALTER TABLE members ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orders ENABLE ROW LEVEL SECURITY; ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
 ALTER TABLE page_snapshot ENABLE ROW LEVEL SECURITY; ALTER TABLE page_snapshot ENABLE ROW LEVEL SECURITY;
@@ -1329,6 +1344,8 @@ CREATE POLICY tenant ON llm_question FOR ALL TO memberintel_app USING (tenant_id
 CREATE POLICY owner ON member_clock FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY service ON member_clock FOR SELECT TO memberintel_service USING true;
 CREATE POLICY tenant ON member_clock FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
+CREATE POLICY owner ON member_foreign_id FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY tenant ON member_foreign_id FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON members FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY reader ON members FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
 CREATE POLICY search ON members FOR SELECT TO memberintel_search USING true;
@@ -1479,6 +1496,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE (answer, answered_at) ON llm_question TO me
 GRANT SELECT, UPDATE (batch_id) ON llm_question TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON member_clock TO memberintel_app;
 GRANT SELECT ON member_clock TO memberintel_service;
+GRANT DELETE, INSERT, SELECT ON member_foreign_id TO memberintel_app;
 GRANT INSERT, SELECT, UPDATE ON members TO memberintel_app;
 GRANT SELECT ON members TO memberintel_reader;
 GRANT SELECT ON members TO memberintel_search;

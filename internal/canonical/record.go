@@ -65,7 +65,7 @@ type Subscription struct {
 	CollectionPaused   bool
 	ForeignID          *string // its id at the payment platform
 	Gateway            *string // which of the source's ways to pay
-	Test               *bool   // it is paid with no money; what was said first counts, nil says nothing
+	Test               *bool   // it is paid with no money; nil says nothing
 	ItemsDigest        string
 	Metadata           []byte
 	Items              []SubscriptionItem
@@ -136,7 +136,7 @@ type Transaction struct {
 	ForeignID            *string // its id at the payment platform
 	OrderSourceID        *string // what it was bought with, where the payment platform may know that alone
 	Gateway              *string // which of the source's ways to pay
-	Test                 *bool   // no money moved; what was said first counts, nil says nothing
+	Test                 *bool   // no money moved; nil says nothing
 	// OriginID is what the platform that had the payment made calls it, as the payment's metadata tell; OriginSite is
 	// that platform's address and OriginPlatform its name, nil where they are not told.
 	OriginID, OriginSite, OriginPlatform *string

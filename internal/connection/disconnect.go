@@ -32,6 +32,19 @@ func (s *Store) Disconnect(ctx context.Context, tx *postgres.TenantTx, id ID, re
 	return true, nil
 }
 
+// Abandon removes a connection that never came about: one that has neither account nor credential. One that has got either
+// meanwhile stays, and so it may be called when it is not known whether Connect has succeeded.
+func (s *Store) Abandon(ctx context.Context, tx *postgres.TenantTx, id ID) error {
+	_, err := tx.Exec(ctx, `
+		DELETE FROM connection
+		 WHERE connection_id = $1 AND state = 'pending' AND source_account_id = '' AND last_attempt_at IS NULL
+		   AND NOT EXISTS (SELECT FROM connection_secret WHERE connection_id = $1)`, id)
+	if err != nil {
+		return fmt.Errorf("connection: abandon: %w", err)
+	}
+	return nil
+}
+
 // known returns a NotFound fault when the tenant has no such connection.
 func (s *Store) known(ctx context.Context, tx *postgres.TenantTx, id ID) error {
 	var found bool

@@ -140,9 +140,42 @@ func (f *Flow) note(ctx context.Context, a agreement, why string) error {
 	})
 }
 
-// keep stores the key, in one transaction with the question whether the owner is one still. brought is what the site
+// keep stores the key. Where it is not known whether it was stored, because the answer to the COMMIT was lost, it looks: the
+// site must not be refused a key that counts.
+func (f *Flow) keep(ctx context.Context, a agreement, key Key, brought *Offer) (connection.Connection, error) {
+	c, err := f.store(ctx, a, key, brought)
+	if err == nil || fault.KindOf(err) != "" {
+		return c, err
+	}
+	if c, holds, lookErr := f.holder(ctx, a, key); lookErr == nil && holds {
+		return c, nil
+	}
+	return connection.Connection{}, err
+}
+
+// holder returns the tenant's connection, and whether it has this very key.
+func (f *Flow) holder(ctx context.Context, a agreement, key Key) (c connection.Connection, holds bool, err error) {
+	err = f.db.TenantTx(ctx, a.TenantID, func(tx *postgres.TenantTx) error {
+		if c, err = f.connections.Get(ctx, tx, f.platform.Pipeline); err != nil {
+			return err
+		}
+		for name, want := range f.platform.Credential(a.SiteURL, a.SiteID, key).Secrets {
+			if have, err := f.connections.Secret(ctx, tx, c.ID, name); err != nil || have != want {
+				return err
+			}
+		}
+		holds = c.State != connection.Disconnected
+		return nil
+	})
+	if fault.Is(err, fault.NotFound) {
+		return connection.Connection{}, false, nil
+	}
+	return c, holds, err
+}
+
+// store writes the key, in one transaction with the question whether the owner is one still. brought is what the site
 // was told before, nil when it is told afterwards; the same transaction spends its code then.
-func (f *Flow) keep(ctx context.Context, a agreement, key Key, brought *Offer) (c connection.Connection, err error) {
+func (f *Flow) store(ctx context.Context, a agreement, key Key, brought *Offer) (c connection.Connection, err error) {
 	err = f.db.TenantTx(ctx, a.TenantID, func(tx *postgres.TenantTx) error {
 		if err := mustOwn(ctx, tx, a.UserID); err != nil {
 			return err

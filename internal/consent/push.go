@@ -40,8 +40,17 @@ func (f *Flow) bring(ctx context.Context, code string) {
 			break
 		}
 		found, looked := f.look(ctx, code)
-		if errors.Is(looked, ErrInvalidGrant) && !offered {
-			return // the site has fetched its key
+		if errors.Is(looked, ErrInvalidGrant) {
+			if !offered {
+				return // the site has fetched its key
+			}
+			// A try that seemed to fail may have kept the key and spent the code.
+			c, holds, lookErr := f.holder(ctx, a, Key{offer.KeyID, offer.Secret})
+			if holds {
+				f.firstContact(ctx, c)
+				return
+			}
+			looked = errors.Join(looked, lookErr)
 		}
 		if err = looked; err == nil {
 			a = found

@@ -135,6 +135,7 @@ func (w *world) fill(id tenant.ID, marker string) {
 	exec(`INSERT INTO connection_secret (tenant_id, connection_id, name, sealed) VALUES ($1, `+c+`, 'key', $2::text::bytea)`, id, marker)
 	exec(`INSERT INTO connection_care (tenant_id, connection_id, page_size) VALUES ($1, `+c+`, 500)`, id)
 	exec(`INSERT INTO member_clock (tenant_id, due_at) VALUES ($1, now())`, id)
+	exec(`INSERT INTO member_foreign_id VALUES ($1, 'memberpress', 'site', true, '1', 'cus_1')`, id)
 	exec(`WITH l AS (INSERT INTO user_login (email, password_hash) VALUES (lower($2) || '@login.example', $2) RETURNING user_id, email)
 		INSERT INTO tenant_user (tenant_id, user_id, email, role) SELECT $1::uuid, user_id, email, 'owner' FROM l`, id, marker)
 	exec(`INSERT INTO connect_code (tenant_id, code_hash, user_id, site_url, site_id, callback, challenge, expires_at)

@@ -50,18 +50,21 @@ var ErrGone = errors.New("syncrun: the run does not wait any more")
 func (l *Ledger) BeginQueued(ctx context.Context, c connection.Connection, t Ticket) (*Run, context.Context, error) {
 	run := &Run{ID: t.RunID, Connection: c, ledger: l, token: uuid.New(), ticket: &t}
 	err := run.inPlace(ctx, func(tx *postgres.TenantTx) error {
-		if err := run.open(ctx, tx); err != nil {
+		if err := run.open(ctx, tx, ""); err != nil {
 			return err
 		}
-		if dead, _, err := deadRun(ctx, tx, c.Pipeline); err != nil {
+		// An open run's row is locked before that of one that waits, as everywhere.
+		dead, _, err := deadRun(ctx, tx, c.Pipeline)
+		if err != nil {
 			return err
-		} else if dead != 0 {
+		}
+		if dead != 0 {
 			if err := closeRun(ctx, tx, dead); err != nil {
 				return err
 			}
-			if err := run.open(ctx, tx); err != nil { // which may have to read more now
-				return err
-			}
+		}
+		if err := run.open(ctx, tx, "FOR UPDATE"); err != nil { // which may have to read more now
+			return err
 		}
 		return run.enter(ctx, tx)
 	})
@@ -71,11 +74,11 @@ func (l *Ledger) BeginQueued(ctx context.Context, c connection.Connection, t Tic
 	return run, run.start(ctx), nil
 }
 
-// open locks the row of the ticket.
-func (r *Run) open(ctx context.Context, tx *postgres.TenantTx) error {
+// open reads the row of the ticket, and locks it if asked to.
+func (r *Run) open(ctx context.Context, tx *postgres.TenantTx, lock string) error {
 	err := tx.QueryRow(ctx, `
 		SELECT mode, coalesce(cause, ''), attempt, lease_expires_at IS NOT NULL FROM sync_run
-		 WHERE run_id = $1 AND gen = $2 AND status = 'queued' AND connection_id = $3 FOR UPDATE`,
+		 WHERE run_id = $1 AND gen = $2 AND status = 'queued' AND connection_id = $3 `+lock,
 		r.ID, r.ticket.Gen, r.Connection.ID).Scan(&r.Mode, &r.Cause, &r.attempt, &r.Resumed)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ErrGone

@@ -67,15 +67,16 @@ func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) 
 	var problem error
 	txErr := r.ledger.DB.TenantTx(ctx, r.Connection.TenantID, func(tx *postgres.TenantTx) error {
 		quarantined, e := CountQuarantine(ctx, tx, r.Connection.ID)
-		if e == nil && quarantined == 0 {
-			e = r.ledger.Connections.Eased(ctx, tx, r.Connection.ID, connection.Push)
-		}
 		if e != nil {
 			return e
 		}
 		var status Status
 		status, problem = judge(o, quarantined, err)
+		// The run's row before its connection's, as in GiveUp.
 		report, e = r.close(ctx, tx, status, problem, o, quarantined)
+		if e == nil && quarantined == 0 {
+			e = r.ledger.Connections.Eased(ctx, tx, r.Connection.ID, connection.Push)
+		}
 		if e != nil {
 			return e
 		}

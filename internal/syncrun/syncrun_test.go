@@ -527,3 +527,64 @@ func TestARunIsNotGivenUpUnderACommit(t *testing.T) {
 	}
 	_, _ = run.Finish(ctx, syncrun.Outcome{}, nil)
 }
+
+// Somebody's command and a worker both find what a dead worker left: the one that comes second waits or is told so, and
+// they never wait for each other.
+func TestADeadRunIsTakenOverFromTwoSides(t *testing.T) {
+	w := newWorld(t, tenant.Pro)
+	dead, _ := w.begin(syncrun.Full)
+	w.expire(dead)
+	var waiting []syncrun.Delivery
+	err := w.db.ServiceTx(t.Context(), func(tx *postgres.ServiceTx) (err error) {
+		waiting, err = syncrun.Queue(t.Context(), tx, []syncrun.Wanted{{TenantID: w.conn.TenantID, ConnectionID: w.conn.ID, Pipeline: w.conn.Pipeline, Attempt: 1, Cause: syncrun.Scheduled}})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Both come to the dead run while its row is held: first the command, and behind it the worker.
+	held, err := w.owner.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := held.Exec(t.Context(), `SELECT FROM sync_run WHERE run_id = $1 FOR UPDATE`, dead.ID); err != nil {
+		t.Fatal(err)
+	}
+	super := pgtest.Superuser(t, w.db)
+	waits := func(n int) {
+		t.Helper()
+		for found := 0; found < n; {
+			err := super.QueryRow(t.Context(), `SELECT count(DISTINCT pid) FROM pg_locks
+				WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())`).Scan(&found)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	ended := make(chan error, 2)
+	begin := func(begin func() (*syncrun.Run, context.Context, error)) {
+		go func() {
+			run, ctx, err := begin()
+			if err == nil {
+				_, err = run.Finish(ctx, syncrun.Outcome{}, nil)
+			}
+			ended <- err
+		}()
+	}
+	begin(func() (*syncrun.Run, context.Context, error) {
+		return w.ledger.Begin(t.Context(), w.conn, syncrun.Incremental, 0)
+	})
+	waits(1)
+	begin(func() (*syncrun.Run, context.Context, error) {
+		return w.ledger.BeginQueued(t.Context(), w.conn, syncrun.Ticket{RunID: waiting[0].RunID, Gen: waiting[0].Gen})
+	})
+	waits(2)
+	if err := held.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := <-ended; err != nil && !fault.Is(err, fault.Busy) {
+			t.Errorf("neither began nor was told that another is at it: %v", err)
+		}
+	}
+}

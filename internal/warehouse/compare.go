@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -22,15 +24,17 @@ type Comparison struct {
 	w       *Warehouse
 	session *postgres.Session
 	src     canonical.Source
+	whole   bool
 	table   string // that was compared last
 }
 
-// Compare begins a comparison in a session of its own.
-func (w *Warehouse) Compare(ctx context.Context, session *postgres.Session, src canonical.Source) (*Comparison, error) {
-	c := &Comparison{w: w, session: session, src: src}
+// Compare begins a comparison in a session of its own. With whole the records are compared as the source sent them too, and
+// not by what is mapped of them alone: that is for a source that sends a record the same way each time.
+func (w *Warehouse) Compare(ctx context.Context, session *postgres.Session, src canonical.Source, whole bool) (*Comparison, error) {
+	c := &Comparison{w: w, session: session, src: src, whole: whole}
 	return c, session.TenantTx(ctx, func(tx *postgres.TenantTx) error {
 		_, err := tx.Exec(ctx, `CREATE TEMPORARY TABLE verify_spool (
-			table_name text, source_id text, variant text, parent text, hash text, sticky jsonb,
+			table_name text, source_id text, variant text, parent text, hash text, sticky jsonb, raw text,
 			PRIMARY KEY (table_name, source_id, variant))`)
 		if err != nil {
 			return fmt.Errorf("warehouse: make the spool: %w", err)
@@ -47,7 +51,7 @@ func (w *Warehouse) Compare(ctx context.Context, session *postgres.Session, src 
 // Add spools what one page showed.
 func (c *Comparison) Add(ctx context.Context, b *canonical.Batch) error {
 	return c.session.TenantTx(ctx, func(tx *postgres.TenantTx) error {
-		m := merging{ctx: ctx, tx: tx}
+		m := merging{ctx: ctx, tx: tx, ids: []any{c.whole}}
 		spool(&m, &c.w.plans, b.Plans)
 		spool(&m, &c.w.members, b.Members)
 		spool(&m, &c.w.subscriptions, b.Subscriptions)
@@ -71,7 +75,7 @@ func spool[T any](m *merging, t *table[T], rows []T) {
 	rows, _ = split(t, rows)
 	m.fail(t.name, m.stageRows(t.sql.makeStage, t.sql.stage, t.columnNames(), newRowSource(t, rows)))
 	if m.err == nil {
-		_, err := m.tx.Exec(m.ctx, t.sql.spool)
+		_, err := m.tx.Exec(m.ctx, t.sql.spool, m.ids...)
 		m.fail(t.name, err)
 	}
 }
@@ -96,7 +100,7 @@ func (c *Comparison) Contrast(ctx context.Context, table string) error {
 		if _, err := tx.Exec(ctx, `TRUNCATE verify_suspect`); err != nil {
 			return fmt.Errorf("warehouse: forget the suspects: %w", err)
 		}
-		if _, err := tx.Exec(ctx, sql, identityOf(tx.Tenant, c.src)...); err != nil {
+		if _, err := tx.Exec(ctx, sql, append(identityOf(tx.Tenant, c.src), c.whole)...); err != nil {
 			return fmt.Errorf("warehouse: %s: compare: %w", table, err)
 		}
 		c.table = table
@@ -171,12 +175,12 @@ type Standing struct {
 	Differences   []Difference
 }
 
-// Examine compares the records of a batch, looked up one by one, with their rows, field by field. The key
-// of the result is the table and source id.
-func (w *Warehouse) Examine(ctx context.Context, session *postgres.Session, b *canonical.Batch) (map[Ref]Standing, error) {
+// Examine compares the records of a batch, looked up one by one, with their rows, field by field, and with whole as
+// Compare does. The key of the result is the table and source id.
+func (w *Warehouse) Examine(ctx context.Context, session *postgres.Session, b *canonical.Batch, whole bool) (map[Ref]Standing, error) {
 	out := map[Ref]Standing{}
 	err := session.TenantTx(ctx, func(tx *postgres.TenantTx) error {
-		m := merging{ctx: ctx, tx: tx, ids: identityOf(tx.Tenant, b.Source)}
+		m := merging{ctx: ctx, tx: tx, ids: append(identityOf(tx.Tenant, b.Source), whole)}
 		examine(&m, &w.plans, b.Plans, out)
 		examine(&m, &w.members, b.Members, out)
 		examine(&m, &w.subscriptions, b.Subscriptions, out)
@@ -241,13 +245,38 @@ func differing[T any](t *table[T], id string, fields []string, source, ours exac
 		}
 		out = append(out, Difference{t.name, id, c.name, source[c.name], ours[c.name]})
 	}
+	if len(out) == 0 && slices.Contains(fields, rawField) {
+		theirs, stored := unlike(source[rawField], ours[rawField])
+		out = append(out, Difference{t.name, id, rawField, theirs, stored})
+	}
 	return out
+}
+
+// rawField is the record as the source sent it, as a difference names it.
+const rawField = "raw"
+
+// unlike leaves of two objects the fields in which they differ; what is no object stays whole.
+func unlike(a, b any) (any, any) {
+	one, isObject := a.(map[string]any)
+	other, isToo := b.(map[string]any)
+	if !isObject || !isToo {
+		return a, b
+	}
+	without := func(all, known map[string]any) map[string]any {
+		rest := maps.Clone(all)
+		maps.DeleteFunc(rest, func(field string, value any) bool {
+			there, found := known[field]
+			return found && reflect.DeepEqual(value, there)
+		})
+		return rest
+	}
+	return without(one, other), without(other, one)
 }
 
 // leftOut reports whether the source is silent about the column.
 func (c column[T]) leftOut(source exact) bool {
 	if c.once {
-		return c.where.column == "" || source[c.where.column] == c.where.value
+		return source[c.where.column] == c.where.value
 	}
 	return c.sticky && source[c.name] == nil && (c.where.column == "" || source[c.where.column] == c.where.value)
 }

@@ -46,20 +46,29 @@ var membersOfGoneSQL string
 func (m *merging) derive(b *canonical.Batch) {
 	m.deriveLinks(b)
 	members := MembersOf(b)
+	m.touch(b.Source, members)
 	if bySubscriptions(b) {
 		m.deriveAccess(members)
 		m.then(func() {
+			m.touch(b.Source, m.former)
 			lockMembers(m.tx, m.former)
 			m.deriveAccess(m.former)
 			m.deriveMembers(m.former)
 		})
 	}
 	m.membersOfGone(b, func(others []string) {
+		m.touch(b.Source, others)
 		lockMembers(m.tx, others)
 		m.deriveAccess(others)
 		m.deriveMembers(others)
 	})
 	m.deriveMembers(members)
+}
+
+func (m *merging) touch(src canonical.Source, members []string) {
+	for _, id := range members {
+		m.result.Touched = append(m.result.Touched, Whose{src, id})
+	}
 }
 
 // membersOfGone looks for the members whose subscriptions and transactions the batch buries: a tombstone names

@@ -2,7 +2,8 @@
 -- platforms and accounts $6 and $7 are looked at, by key: hence each OFFSET 0, since under row-level security only a
 -- plain column finds its index. What counts is, in this order: the payment whose id the row or its
 -- order bears; that of the intent or the invoice with it, of several one that succeeded, the latest; the invoice itself, where it
--- was paid; a payment whose metadata name the row and the site that it is of. Metadata without a site prove nothing unless the
+-- was paid; a payment whose metadata name the row and the site that it is of, at whichever address that was then, and the
+-- platform where the site has several, each of which counts from one. Metadata without a site prove nothing unless the
 -- platform's name, sum and time are right, and by metadata an attempt that failed is no payment that succeeded. Rows of a test gateway tell of no money.
 UPDATE transactions t
    SET event_platform = d.source_platform, event_account_id = d.source_account_id, event_source_id = d.event, event_evidence = d.evidence
@@ -53,9 +54,11 @@ UPDATE transactions t
                    ELSE EXISTS (
                         SELECT FROM sites s
                          WHERE s.tenant_id = $1 AND s.source_platform = $2 AND s.source_account_id = $3 AND s.livemode = $4
-                           AND lower(regexp_replace(c.origin_site, '^https?://(www\.)?|/+$', '', 'g')) IN
-                               (lower(regexp_replace(s.url, '^https?://(www\.)?|/+$', '', 'g')),
-                                lower(regexp_replace(s.base_url, '^https?://(www\.)?|/+$', '', 'g')))) END
+                           AND lower(regexp_replace(c.origin_site, '^https?://(www\.)?|/+$', '', 'g')) = ANY (s.addresses))
+                    AND (c.origin_platform IS NOT NULL OR NOT EXISTS (
+                        SELECT FROM sites s
+                         WHERE s.tenant_id = $1 AND s.source_platform <> $2 AND s.livemode = $4
+                           AND lower(regexp_replace(c.origin_site, '^https?://(www\.)?|/+$', '', 'g')) = ANY (s.addresses))) END
           ) c
          ORDER BY c.rank, c.status IS DISTINCT FROM 'succeeded', c.occurred_at DESC NULLS LAST, c.source_platform, c.source_account_id, c.source_id
          LIMIT 1) e ON p.test IS NOT TRUE

@@ -32,6 +32,7 @@ var deriveRefundEventsSQL string
 type teller struct {
 	Platform, Account, ID string
 	Bears                 *string // the id of another platform
+	Member                *string
 }
 
 // deriveEvents links the payments that the batch's records can link. Where the tenant has one platform, a live commit
@@ -130,6 +131,9 @@ func (m *merging) linkTellers(b *canonical.Batch, n names, all []canonical.Sourc
 		for _, t := range found {
 			src := canonical.Source{Platform: t.Platform, AccountID: t.Account, Livemode: b.Source.Livemode}
 			bySource[src] = append(bySource[src], t.ID)
+			if t.Member != nil && !m.passing {
+				m.result.Tellers = append(m.result.Tellers, Whose{src, *t.Member})
+			}
 			if t.Bears != nil {
 				contended = append(contended, *t.Bears)
 			}

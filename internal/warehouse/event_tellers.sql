@@ -32,7 +32,7 @@ WITH shared AS (
         SELECT * FROM transactions
          WHERE tenant_id = $1 AND source_platform = n.platform AND source_account_id = n.account AND livemode = $4 AND source_id = n.id OFFSET 0) t
 )
-SELECT t.source_platform, t.source_account_id, t.source_id, coalesce(t.foreign_id, o.foreign_id)
+SELECT t.source_platform, t.source_account_id, t.source_id, coalesce(t.foreign_id, o.foreign_id), t.member_source_id
   FROM told k
  CROSS JOIN LATERAL (
     SELECT * FROM transactions

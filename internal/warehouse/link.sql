@@ -40,7 +40,7 @@ WITH RECURSIVE person AS (
     UNION
     SELECT e.b, w.root FROM walk w JOIN edge e ON e.a = w.node
 ), found AS (
-    SELECT p.source_platform, p.source_account_id, p.livemode, p.source_id, md5(min(w.root))::uuid AS person_id
+    SELECT p.source_platform, p.source_account_id, p.livemode, p.source_id, md5(min(w.root COLLATE "C"))::uuid AS person_id
       FROM walk w JOIN person p USING (node) GROUP BY 1, 2, 3, 4
 )
 UPDATE members m

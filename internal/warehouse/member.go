@@ -28,7 +28,7 @@ func members() table[canonical.Member] {
 		text("skill_level", func(r *m) *string { return r.SkillLevel }),
 		text("emergency_contact_name", func(r *m) *string { return r.EmergencyContactName }),
 		text("emergency_contact_phone", func(r *m) *string { return r.EmergencyContactPhone }),
-		object("foreign_ids", func(r *m) []byte { return r.ForeignIDs }),
+		object("foreign_ids", func(r *m) []byte { return foreignOnes(r.ForeignIDs) }),
 		moment("last_login_at", func(r *m) *time.Time { return r.LastLoginAt }),
 	}})
 }

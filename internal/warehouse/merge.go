@@ -57,6 +57,9 @@ const (
 type Result struct {
 	Written int   // rows inserted, changed or confirmed
 	Ties    []Tie // records that must be fetched again
+	// Touched are the source's members whom the batch tells of or told of before, Tellers those of any platform whose
+	// payments it may have linked. A pass leaves both to Link.
+	Touched, Tellers []Whose
 	// Ignored counts the records that told nothing new: older than what is there, or the same.
 	Ignored map[Ref]bool
 }
@@ -87,6 +90,7 @@ func (w *Warehouse) Apply(ctx context.Context, tx *postgres.TenantTx, b *canonic
 	merge(&m, &w.orders, b.Orders)
 	merge(&m, &w.rules, b.Rules)
 	merge(&m, &w.sites, b.Sites)
+	m.keepAddresses(b)
 	// Last, because many batches show the same few prices: whoever comes second waits for these rows.
 	mergePlans(&m, &w.plans, b.Plans)
 	if deriving == DeriveNow {

@@ -1,6 +1,13 @@
 package warehouse
 
-import "memberintel/internal/canonical"
+import (
+	_ "embed"
+
+	"memberintel/internal/canonical"
+)
+
+//go:embed site_addresses.sql
+var siteAddressesSQL string
 
 func sites() table[canonical.Site] {
 	type s = canonical.Site
@@ -14,4 +21,18 @@ func sites() table[canonical.Site] {
 		text("base_url", func(v *s) *string { return v.BaseURL }),
 		text("platform_version", func(v *s) *string { return v.PlatformVersion }),
 	}})
+}
+
+// keepAddresses remembers where the batch's sites are. A site that moves is not forgotten at its former address: what names it
+// there, such as the metadata of a payment, still does.
+func (m *merging) keepAddresses(b *canonical.Batch) {
+	var ids []string
+	for i := range b.Sites {
+		if s := &b.Sites[i]; s.Deleted == "" {
+			ids = append(ids, s.SourceID)
+		}
+	}
+	if len(ids) > 0 {
+		m.tx.Queue(siteAddressesSQL, append(m.ids[:4:4], ids)...)
+	}
 }

@@ -73,8 +73,6 @@ func (c mappedColumn) effective(in string) string {
 	switch {
 	case !c.sticky:
 		return in + "." + c.name
-	case c.once && c.keeper == "":
-		return fmt.Sprintf("coalesce(t.%s, %s.%s)", c.name, in, c.name)
 	case c.once:
 		return fmt.Sprintf("CASE WHEN %s AND t.%s IS NOT DISTINCT FROM %s.%s THEN coalesce(t.%s, %s.%s) ELSE %s.%s END",
 			c.where.of(in), c.keeper, in, c.keeper, c.name, in, c.name, in, c.name)

@@ -46,10 +46,10 @@ func (g generator) parentOf(of string) string {
 }
 
 func (g generator) spool() string {
-	return fmt.Sprintf(`INSERT INTO verify_spool (table_name, source_id, variant, parent, hash, sticky)
-SELECT '%s', s.source_id, %s, %s, %s, %s FROM %s s
-ON CONFLICT (table_name, source_id, variant) DO UPDATE SET hash = excluded.hash, sticky = excluded.sticky, parent = excluded.parent`,
-		g.table, g.variantOf("s"), g.parentOf("s"), g.hash("s"), g.sticky("s"), g.stage)
+	return fmt.Sprintf(`INSERT INTO verify_spool (table_name, source_id, variant, parent, hash, sticky, raw)
+SELECT '%s', s.source_id, %s, %s, %s, %s, CASE WHEN $1::boolean THEN %s END FROM %s s
+ON CONFLICT (table_name, source_id, variant) DO UPDATE SET hash = excluded.hash, sticky = excluded.sticky, parent = excluded.parent, raw = excluded.raw`,
+		g.table, g.variantOf("s"), g.parentOf("s"), g.hash("s"), g.sticky("s"), g.rawHash("s"), g.stage)
 }
 
 func (g generator) compare() string {
@@ -58,13 +58,22 @@ SELECT coalesce(s.source_id, t.source_id), coalesce(s.variant, t.variant), coale
        t.source_id IS NULL, s.source_id IS NULL
   FROM (SELECT * FROM verify_spool WHERE table_name = '%s') s
   FULL JOIN (
-    SELECT t.source_id, %s AS variant, %s AS parent, %s AS hash, %s AS sticky
+    SELECT t.source_id, %s AS variant, %s AS parent, %s AS hash, %s AS sticky, CASE WHEN $5::boolean THEN %s END AS raw
       FROM %s t
      WHERE t.tenant_id = $1 AND t.source_platform = $2 AND t.source_account_id = $3 AND t.livemode = $4
        AND t.deleted_at IS NULL) t
     ON t.source_id = s.source_id AND t.variant = s.variant
- WHERE s.source_id IS NULL OR t.source_id IS NULL OR s.hash <> t.hash OR NOT t.sticky @> s.sticky`,
-		g.table, g.variantOf("t"), g.parentOf("t"), g.hash("t"), g.sticky("t"), g.table)
+ WHERE s.source_id IS NULL OR t.source_id IS NULL OR s.hash <> t.hash OR NOT t.sticky @> s.sticky OR s.raw <> t.raw`,
+		g.table, g.variantOf("t"), g.parentOf("t"), g.hash("t"), g.sticky("t"), g.rawHash("t"), g.table)
+}
+
+// rawHash is of the record as the source sent it, ” for an item, which is written only where it says something else: the
+// record that it came in is compared.
+func (g generator) rawHash(of string) string {
+	if g.table == "subscription_items" {
+		return "''"
+	}
+	return "md5(coalesce(" + of + ".raw::text, ''))"
 }
 
 // examine returns the fields whose values differ, and the values. They are compared as jsonb, exactly.
@@ -75,7 +84,11 @@ func (g generator) examine() string {
 			names = append(names, "'"+c.name+"'")
 		}
 	}
-	only := "ARRAY[" + strings.Join(names, ", ") + "]"
+	further := "'" + rawField + "'"
+	if g.table == "subscription_items" {
+		further = ""
+	}
+	only := "(ARRAY[" + strings.Join(names, ", ") + "] || CASE WHEN $5::boolean THEN ARRAY[" + further + "]::text[] ELSE '{}' END)"
 	pick := func(of string) string {
 		return fmt.Sprintf("(SELECT jsonb_object_agg(k, v) FROM jsonb_each(to_jsonb(%s)) AS e (k, v) WHERE k = ANY (%s))", of, only)
 	}

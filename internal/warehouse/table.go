@@ -38,7 +38,7 @@ type column[T any] struct {
 	sticky bool
 	keeper string
 	where  condition // sticky in the rows where that holds, in all when it is empty
-	once   bool      // what was said first stays, with a keeper as long as that is the same, where the condition holds
+	once   bool      // what was said first stays as long as the keeper is the same, where the condition holds
 	ours   bool      // says what is known here, and nothing about the source: not compared with it
 }
 
@@ -124,9 +124,9 @@ func (c column[T]) keptWhere(name string, value bool) column[T] {
 	return c
 }
 
-// settled makes a column keep what was said first.
-func (c column[T]) settled() column[T] {
-	c.sticky, c.once = true, true
+// lasting makes a column keep its value where the source says nothing.
+func (c column[T]) lasting() column[T] {
+	c.sticky = true
 	return c
 }
 

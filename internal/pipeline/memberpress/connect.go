@@ -40,7 +40,7 @@ func (p *Pipeline) Connect(ctx context.Context, r ConnectRequest) (c connection.
 		c, warnings, err = p.keep(ctx, r, h)
 	}
 	if err != nil && made {
-		return c, nil, errors.Join(err, p.leave(context.WithoutCancel(ctx), r.Tenant, place))
+		return c, nil, errors.Join(err, p.abandon(context.WithoutCancel(ctx), r.Tenant, place))
 	}
 	return c, warnings, err
 }
@@ -60,12 +60,9 @@ func (p *Pipeline) room(ctx context.Context, id tenant.ID) (place connection.ID,
 	return place, made, err
 }
 
-// leave ends a connection that never came about.
-func (p *Pipeline) leave(ctx context.Context, id tenant.ID, place connection.ID) error {
-	return p.DB.TenantTx(ctx, id, func(tx *postgres.TenantTx) error {
-		_, err := p.Connections.Disconnect(ctx, tx, place, "The site could not be connected; connect it again with `memberintel connect memberpress`.")
-		return err
-	})
+// abandon takes away a connection that never came about: who was refused is told why, and has no connection that ended.
+func (p *Pipeline) abandon(ctx context.Context, id tenant.ID, place connection.ID) error {
+	return p.DB.TenantTx(ctx, id, func(tx *postgres.TenantTx) error { return p.Connections.Abandon(ctx, tx, place) })
 }
 
 func (p *Pipeline) challenge(ctx context.Context, r ConnectRequest, place connection.ID, secret []byte) (Handshake, error) {

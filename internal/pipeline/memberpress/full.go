@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
-	"memberintel/internal/canonical"
 	"memberintel/internal/fault"
 	"memberintel/internal/postgres"
 	"memberintel/internal/syncrun"
@@ -121,10 +121,13 @@ func (s *pass) catchUp(ctx context.Context, end position, ahead *Envelope) (posi
 	return end, err
 }
 
-// conclude moves the cursor.
+// conclude moves the cursor. What is known of the gateways goes with it: until then nobody has read all rows by that.
 func (s *pass) conclude(ctx context.Context, end position) error {
 	return s.run.Commit(ctx, syncrun.Work{Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
 		if err := s.p.Ledger.Warehouse.Link(ctx, tx); err != nil {
+			return err
+		}
+		if err := s.p.Ledger.SetCursor(ctx, tx, s.c.ID, gatewayCursor, s.modes); err != nil {
 			return err
 		}
 		return s.p.Ledger.SetCursor(ctx, tx, s.c.ID, changesCursor, end)
@@ -134,15 +137,14 @@ func (s *pass) conclude(ctx context.Context, end position) error {
 // sweepBatch is how many rows one Commit buries.
 const sweepBatch = 500
 
-// sweep buries what the warehouse holds alive and neither page nor change has shown since the pass began. What is in
-// quarantine was shown, and not understood. Entities of which a row was shown without its id are left out and returned.
+// sweep buries what the warehouse holds alive and neither page nor change has shown since the pass began, nor a look-up
+// after it. What is in quarantine was shown, and not understood. Entities of which a row was shown without its id are left out and returned.
 func (s *pass) sweep(ctx context.Context, h Handshake, began time.Time) (blind []string, err error) {
 	spared, err := s.quarantined(ctx)
 	if err != nil {
 		return nil, err
 	}
 	todo, _ := s.todo(h)
-	at := s.clock.reading(h.ServerTime)
 	for _, entity := range todo {
 		if spared.nameless(entity, began) > 0 {
 			blind = append(blind, entity)
@@ -150,7 +152,7 @@ func (s *pass) sweep(ctx context.Context, h Handshake, began time.Time) (blind [
 		}
 		stream, _ := streamOf(entity)
 		for _, variant := range stream.variants {
-			if err := s.sweepTable(ctx, stream, variant, began, at, spared); err != nil {
+			if err := s.sweepTable(ctx, stream, variant, began, spared); err != nil {
 				return nil, err
 			}
 		}
@@ -165,7 +167,7 @@ func (s *pass) sweep(ctx context.Context, h Handshake, began time.Time) (blind [
 }
 
 func (s *pass) sweepTable(
-	ctx context.Context, stream stream, variant string, began time.Time, at canonical.Observation, spared aside,
+	ctx context.Context, stream stream, variant string, began time.Time, spared aside,
 ) error {
 	for after := ""; ; {
 		var ids []string
@@ -178,10 +180,9 @@ func (s *pass) sweepTable(
 		}
 		after = ids[len(ids)-1]
 		d := s.collect(Protocol)
-		for _, id := range ids {
-			if !spared.holds(stream.entity, id) {
-				bury(&d.batch, stream.table, variant, id, at, canonical.DeletedBySweep)
-			}
+		doubtful := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return spared.holds(stream.entity, id) })
+		if err := s.confirmGone(ctx, d, stream, variant, doubtful); err != nil {
+			return err
 		}
 		work := d.work()
 		work.Deriving = warehouse.DeriveNow

@@ -11,7 +11,7 @@ import (
 
 // MappingVersion counts the changes of what the mapping makes of the same bytes. A higher one than that of the
 // rows stored calls for a full pass.
-const MappingVersion = 2
+const MappingVersion = 3
 
 // The entities that are mirrored. The others that a site has tell nothing that the canonical tables ask for.
 const (

@@ -30,7 +30,7 @@ func (m *mapper) orderV1() {
 		Head:                head,
 		MemberSourceID:      name(o.MemberID),
 		TransactionSourceID: name(o.PrimaryTransactionID),
-		ForeignID:           foreignID(o.TransNum),
+		ForeignID:           canonical.Foreign(o.TransNum),
 		Status:              m.oneOf("status", o.Status, orderStates()),
 		NativeStatus:        o.Status,
 	}}

@@ -75,7 +75,7 @@ func (m *mapper) subscriptionV1() {
 		StartedAt:        s.CreatedAt.at(),
 		AccessDerived:    true,
 		CollectionPaused: s.Status == "suspended",
-		ForeignID:        foreignID(s.SubscrID),
+		ForeignID:        canonical.Foreign(s.SubscrID),
 		Gateway:          some(s.Gateway),
 		Metadata: m.told(map[string]any{
 			"subscr_id": s.SubscrID, "total_minor": total, "limit_cycles": s.LimitCycles, "limit_cycles_num": s.LimitCyclesNum,
@@ -108,14 +108,4 @@ func (m *mapper) interval(periodType string) (unit string, recurring bool) {
 		"days": "day", "weeks": "week", "months": "month", "years": "year", "lifetime": "",
 	})
 	return unit, unit != ""
-}
-
-// foreignID returns an id that a payment platform made, nil for those that MemberPress makes itself.
-func foreignID(id string) *string {
-	for _, prefix := range []string{"sub_", "cus_", "ch_", "py_", "pi_", "in_", "cs_", "seti_"} {
-		if strings.HasPrefix(id, prefix) {
-			return &id
-		}
-	}
-	return nil
 }

@@ -95,7 +95,7 @@ func (m *mapper) transactionV1() {
 		LinksTold:            true,
 		ParentSourceID:       name(t.ParentTransactionID),
 		PlanSourceID:         name(t.ProductID),
-		ForeignID:            foreignID(t.TransNum),
+		ForeignID:            canonical.Foreign(t.TransNum),
 		OrderSourceID:        name(t.OrderID),
 		Gateway:              some(t.Gateway),
 		AmountMinor:          m.paid("total", t.Total, currency),

@@ -113,6 +113,52 @@ func TestStatusesThatMemberPressDoesNotTell(t *testing.T) {
 	c.mustEqual()
 }
 
+// Nobody stays past due for ever: once no platform tries any more, access decides, by the clock and with nothing written.
+func TestPastDueEnds(t *testing.T) {
+	c := newClub(t)
+	c.failsToPay(710, "2026-11-20T23:59:59Z") // the last attempt was on 2 November
+	c.failsToPay(711, "2027-03-31T23:59:59Z") // access outlasts what may be tried again
+	c.failsToPay(712, "")                     // nothing was ever paid
+	c.sync("")
+	keeper := warehouse.Keeper{DB: c.db, Warehouse: c.p.Ledger.Warehouse, Log: c.p.Log}
+	for _, step := range []struct{ now, want string }{
+		{"2026-11-02T09:00:00Z", "710 past_due past_due, 711 past_due past_due, 712 past_due past_due"},
+		{"2027-01-01T07:59:59Z", "710 past_due past_due, 711 past_due past_due, 712 past_due past_due"},
+		{"2027-01-01T08:00:00Z", "710 expired expired, 711 past_due past_due, 712 expired expired"},
+		{"2027-03-31T23:59:58Z", "710 expired expired, 711 past_due past_due, 712 expired expired"},
+		{"2027-03-31T23:59:59Z", "710 expired expired, 711 expired expired, 712 expired expired"},
+	} {
+		pgtest.SetNow(t, c.db, *at(step.now))
+		if err := keeper.Keep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.stands(); got != step.want {
+			t.Errorf("at %s\ngot  %s\nwant %s", step.now, got, step.want)
+		}
+		c.mustEqual()
+	}
+}
+
+// failsToPay has a member agree to a subscription whose first payment, if there was any, gave access until ends, and whose last
+// attempt failed.
+func (c *club) failsToPay(id int64, ends string) {
+	c.t.Helper()
+	sub := site.Subscription{
+		ID: id, MemberID: site.Ref(id - 500), ProductID: 55, Status: "active", SubscrID: fmt.Sprint("sub_", id), Gateway: "g1",
+		Price: "29.00", Total: "29.00", Period: 1, PeriodType: "months", CreatedAt: at("2026-10-01T09:00:00Z"),
+	}
+	attempt := site.Transaction{
+		ID: 9700 + id, MemberID: sub.MemberID, ProductID: 55, SubscriptionID: site.Ref(id), Status: "failed", TransNum: fmt.Sprint("ch_f", id), Gateway: "g1",
+		Amount: "29.00", Total: "29.00", CreatedAt: at("2026-11-02T08:00:00Z"), ExpiresAt: at("2026-12-02T23:59:59Z"),
+	}
+	c.site.Put(site.Member{ID: int64(sub.MemberID), Login: fmt.Sprint("member", id)}, sub, attempt)
+	if ends != "" {
+		paid := attempt
+		paid.ID, paid.Status, paid.TransNum, paid.CreatedAt, paid.ExpiresAt = 9600+id, "complete", fmt.Sprint("ch_", id), at("2026-10-01T09:00:00Z"), at(ends)
+		c.site.Put(paid)
+	}
+}
+
 // Whoever owns a plan for life, or has paid for longer, is active also while they try another.
 func TestATrialTakesNothingFromWhatIsPaid(t *testing.T) {
 	c := newClub(t)

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	// These name what outlives runs: up to where changes were read, the last observation, what the site ran, and which of
+	// These name what outlives runs: up to where changes were read, the last observation, what the site ran, and when
 	// its gateways were in test mode.
 	changesCursor = "changes"
 	clockCursor   = "clock"
 	siteCursor    = "site"
-	gatewayCursor = "gateways"
+	gatewayCursor = "gateway_modes"
 	// maxResyncs is how often one run begins anew because the site did.
 	maxResyncs = 3
 )
@@ -82,12 +82,11 @@ type pass struct {
 	clock  stamper
 	timing timing
 	ties   int
-	modes  gateways // as the handshake told
+	before gateways // what earlier runs were told
+	modes  gateways // and this one
 	tidied []string // tables that the run has tidied
 	// unheld: when the run began, nothing of the connection was in quarantine.
 	unheld bool
-	// strangers: records came that may show who a member is elsewhere.
-	strangers bool
 }
 
 // read decides between everything and what changed, and begins anew when the site does.
@@ -101,7 +100,7 @@ func (s *pass) read(ctx context.Context) (syncrun.Outcome, error) {
 		if err != nil {
 			return s.outcome(time.Time{}), err
 		}
-		if !known || cursor.Epoch != h.Epoch || s.c.MappingVersion < MappingVersion {
+		if !known || cursor.Epoch != h.Epoch || s.c.MappingVersion < MappingVersion || s.modes.reveal(s.before) {
 			if err := s.run.Become(ctx, syncrun.Full); err != nil {
 				return s.outcome(h.ServerTime), err
 			}
@@ -146,6 +145,9 @@ func (s *pass) load(ctx context.Context) (cursor position, known bool, err error
 			return err
 		}
 		s.unheld = held == 0
+		if _, err := s.p.Ledger.Cursor(ctx, tx, s.c.ID, gatewayCursor, &s.before); err != nil {
+			return err
+		}
 		known, err = s.p.Ledger.Cursor(ctx, tx, s.c.ID, changesCursor, &cursor)
 		return err
 	})
@@ -160,7 +162,9 @@ func (s *pass) handshake(ctx context.Context) (h Handshake, err error) {
 	if err == nil && len(h.Warnings) > 0 {
 		s.p.Log.WarnContext(ctx, "the site warns", "warnings", h.Warnings)
 	}
-	s.modes = gatewaysOf(h)
+	if err == nil {
+		s.modes = s.before.told(h)
+	}
 	return h, err
 }
 
@@ -171,13 +175,11 @@ func (s *pass) incremental(ctx context.Context, h Handshake, cursor position) (s
 		return s.outcome(h.ServerTime), err
 	}
 	err := s.changes(ctx, cursor.Watermark, nil, func(ctx context.Context, tx *postgres.TenantTx, watermark string) error {
+		if err := s.p.Ledger.SetCursor(ctx, tx, s.c.ID, gatewayCursor, s.modes); err != nil {
+			return err
+		}
 		return s.p.Ledger.SetCursor(ctx, tx, s.c.ID, changesCursor, position{watermark, h.Epoch})
 	})
-	if err == nil && s.strangers {
-		err = s.run.Commit(ctx, syncrun.Work{Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
-			return s.p.Ledger.Warehouse.Link(ctx, tx)
-		}})
-	}
 	return s.outcome(h.ServerTime), err
 }
 
@@ -199,6 +201,7 @@ func (s *pass) changes(
 		if err := d.changes(ctx, answer, s.clock.reading(answer.ServerTime)); err != nil {
 			return err
 		}
+		s.modes = s.modes.reached(answer.ServerTime)
 		work := d.work()
 		work.Deriving = warehouse.DeriveNow
 		work.Checkpoints = []syncrun.Checkpoint{{
@@ -207,7 +210,6 @@ func (s *pass) changes(
 		if err := s.commit(ctx, d, work, func(ctx context.Context, tx *postgres.TenantTx) error { return moved(ctx, tx, answer.Watermark) }); err != nil {
 			return err
 		}
-		s.strangers = s.strangers || d.identifies()
 		since, more = answer.Watermark, answer.More
 	}
 	return nil
@@ -220,12 +222,17 @@ func (s *pass) askChanges(ctx context.Context, since string) (*Envelope, error) 
 	return &answer, err
 }
 
-// commit writes the work with the clock, and what else belongs to it.
+// commit writes the work with the clock, who is known elsewhere, and what else belongs to it.
 func (s *pass) commit(ctx context.Context, d *collector, work syncrun.Work, further func(context.Context, *postgres.TenantTx) error) error {
 	also := work.Also
 	work.Also = func(ctx context.Context, tx *postgres.TenantTx, r warehouse.Result) error {
 		if err := also(ctx, tx, r); err != nil {
 			return err
+		}
+		if d.identifies() && s.run.Mode != syncrun.Full { // which links all in the end
+			if err := s.p.Ledger.Warehouse.LinkOf(ctx, tx, append(r.Touched, r.Tellers...)); err != nil {
+				return err
+			}
 		}
 		if err := s.p.Ledger.SetCursor(ctx, tx, s.c.ID, clockCursor, stamp{s.clock.last}); err != nil {
 			return err
@@ -252,9 +259,6 @@ func (s *pass) commitSite(ctx context.Context, h Handshake, deriving warehouse.D
 	}
 	ran := Description{PluginVersion: h.Site.PluginVersion, MemberPressVersion: h.Site.MemberPressVersion}
 	return s.commit(ctx, d, work, func(ctx context.Context, tx *postgres.TenantTx) error {
-		if err := s.p.Ledger.SetCursor(ctx, tx, s.c.ID, gatewayCursor, s.modes); err != nil {
-			return err
-		}
 		return s.p.Ledger.SetCursor(ctx, tx, s.c.ID, siteCursor, ran)
 	})
 }

@@ -68,7 +68,8 @@ func (v *verification) verify(ctx context.Context, session *postgres.Session) er
 	if !known || cursor.Epoch != h.Epoch {
 		return fault.New(fault.Conflict, "This site has to be read first; run `memberintel sync --pipeline memberpress`.")
 	}
-	comparison, err := v.p.Ledger.Warehouse.Compare(ctx, session, source(v.c))
+	v.modes = v.before // what the site tells of its gateways by now is for the next sync
+	comparison, err := v.p.Ledger.Warehouse.Compare(ctx, session, source(v.c), true)
 	if err != nil {
 		return err
 	}
@@ -176,24 +177,7 @@ func (v *verification) confirm(ctx context.Context, session *postgres.Session, s
 			ids = append(ids, number)
 		}
 	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	for len(ids) > 0 {
-		answer, err := v.client.page(ctx, stream.entity, ids[0]-1)
-		if err != nil {
-			return err
-		}
-		// What lies behind the page's end is looked at with the next one.
-		covered := len(ids)
-		if answer.More {
-			covered = max(1, sortedUpTo(ids, answer.Next))
-		}
-		if err := v.judge(ctx, session, stream, answer, ids[:covered]); err != nil {
-			return err
-		}
-		ids = ids[covered:]
-	}
-	return nil
+	return v.lookUp(ctx, stream.entity, ids, func(answer Envelope, ids []int64) error { return v.judge(ctx, session, stream, answer, ids) })
 }
 
 // rowOf names the row of the site that shows a suspect.
@@ -202,14 +186,6 @@ func rowOf(s warehouse.Suspect) string {
 		return s.Parent
 	}
 	return s.SourceID
-}
-
-func sortedUpTo(ids []int64, last int64) int {
-	n, found := slices.BinarySearch(ids, last)
-	if found {
-		n++
-	}
-	return n
 }
 
 // judge holds the rows of a page against those of the warehouse, for the ids alone.
@@ -228,7 +204,7 @@ func (v *verification) judge(ctx context.Context, session *postgres.Session, str
 	if len(d.strange) > 0 {
 		return v.run.Commit(ctx, syncrun.Work{Quarantined: d.strange}) // not understood, and told there
 	}
-	standings, err := v.p.Ledger.Warehouse.Examine(ctx, session, &d.batch)
+	standings, err := v.p.Ledger.Warehouse.Examine(ctx, session, &d.batch, true)
 	if err != nil {
 		return err
 	}

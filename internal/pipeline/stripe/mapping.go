@@ -6,7 +6,7 @@ import (
 
 // MappingVersion counts the changes of what the mapping makes of the same bytes. A higher one than that of the
 // rows stored calls for a full pass.
-const MappingVersion = 2
+const MappingVersion = 3
 
 // Envelope is what is known about an object beside its bytes.
 type Envelope struct {

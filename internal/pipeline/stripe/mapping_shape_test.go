@@ -181,6 +181,29 @@ func TestAChargeSettles(t *testing.T) {
 	}
 }
 
+func TestWhoHadAChargeMade(t *testing.T) {
+	for want, metadata := range map[string]map[string]any{
+		"9 https://x.example memberpress": {"transaction_id": "9", "site_url": "https://x.example", "platform": "MemberPress Connect acct_1"},
+		"9 https://y.example memberpress": {"transaction_id": "9", "site_url": "https://y.example", "memberpress_product": "Adult"},
+		"9 - memberpress":                 {"transaction_id": "9", "memberpress_product_id": "55"},
+		"9 https://z.example -":           {"transaction_id": "9", "site_url": "https://z.example"},
+		"- - -":                           {"transaction_id": "9"},
+	} {
+		c := mapOne(t, "charges", change(t, fixture(t, "charge"), map[string]any{"metadata": metadata})).Batch.Transactions[0]
+		var told []string
+		for _, text := range []*string{c.OriginID, c.OriginSite, c.OriginPlatform} {
+			if text == nil {
+				told = append(told, "-")
+			} else {
+				told = append(told, *text)
+			}
+		}
+		if got := strings.Join(told, " "); got != want {
+			t.Errorf("%v: %s, want %s", metadata, got, want)
+		}
+	}
+}
+
 func TestMoneyThatIsOnlyHeldIsPending(t *testing.T) {
 	for want, fields := range map[string]map[string]any{
 		"pending":   {"captured": false, "amount_refunded": 0},

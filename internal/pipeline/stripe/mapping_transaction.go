@@ -36,12 +36,15 @@ func (m *mapper) charge(head canonical.Head) {
 }
 
 // origin is what a program that had the charge made says in its metadata: what it calls the payment, and where and
-// what it is. MemberPress writes transaction_id, site_url, and platform as "MemberPress Connect acct_...". An id of
-// nobody is none.
+// what it is. MemberPress writes transaction_id, site_url, memberpress_product, and with its Connect platform as
+// "MemberPress Connect acct_...". An id of nobody is none.
 func origin(metadata *object) (id, site, platform *string) {
 	id, site, platform = metadata.text("transaction_id"), metadata.text("site_url"), metadata.text("platform")
 	if platform != nil {
 		name, _, _ := strings.Cut(strings.ToLower(*platform), " ")
+		platform = &name
+	} else if metadata.text("memberpress_product") != nil || metadata.text("memberpress_product_id") != nil {
+		name := "memberpress"
 		platform = &name
 	}
 	if id == nil || site == nil && platform == nil {

@@ -9,6 +9,7 @@ import (
 	"memberintel/internal/connection"
 	"memberintel/internal/fault"
 	"memberintel/internal/identity"
+	"memberintel/internal/postgres"
 	simstripe "memberintel/internal/sim/stripe"
 	"memberintel/internal/syncrun"
 	"memberintel/internal/tenant"
@@ -41,9 +42,17 @@ func telling(account *simstripe.Account) string {
 func TestAKeyOfAnotherAccountThanTheNamedOneIsRefused(t *testing.T) {
 	w := newWorld(t)
 	east, west := w.twin("acct_east"), w.twin("acct_west")
-	_, _, err := w.connectBy(w.newTenant("east"), telling(east), west.ID())
+	id := w.newTenant("east")
+	_, _, err := w.connectBy(id, telling(east), west.ID())
 	if !fault.Is(err, fault.Conflict) || fault.Sentence(err) != "The key belongs to "+east.ID()+", not to "+west.ID()+"." {
 		t.Errorf("got %v", err)
+	}
+	err = w.db.TenantTx(t.Context(), id, func(tx *postgres.TenantTx) error {
+		_, err := w.p.Connections.Get(t.Context(), tx, connection.Stripe)
+		return err
+	})
+	if !fault.Is(err, fault.NotFound) {
+		t.Errorf("what was refused left a connection: %v", err)
 	}
 }
 

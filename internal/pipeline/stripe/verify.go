@@ -59,7 +59,7 @@ type verification struct {
 }
 
 func (v *verification) verify(ctx context.Context, session *postgres.Session) error {
-	comparison, err := v.p.Ledger.Warehouse.Compare(ctx, session, source(v.c))
+	comparison, err := v.p.Ledger.Warehouse.Compare(ctx, session, source(v.c), false)
 	if err != nil {
 		return err
 	}

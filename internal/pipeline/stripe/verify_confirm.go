@@ -130,7 +130,7 @@ func (v *verification) examine(ctx context.Context, session *postgres.Session, s
 	}
 	ref := warehouse.Ref{Table: s.Table, SourceID: s.SourceID}
 	live := living(&d.batch, ref)
-	standings, err := v.p.Ledger.Warehouse.Examine(ctx, session, &d.batch)
+	standings, err := v.p.Ledger.Warehouse.Examine(ctx, session, &d.batch, false)
 	if err != nil {
 		return f, false, err
 	}

@@ -125,7 +125,7 @@ func membership(b *canonical.Batch, head canonical.Head, raw []byte) error {
 	head.CreatedAt = &s.Started
 	b.Subscriptions = []canonical.Subscription{{
 		Head: head, MemberSourceID: number(s.User), PlanSourceID: number(s.Level), ProductSourceID: number(s.Level),
-		Status: status, NativeStatus: s.Status, StartedAt: &s.Started, AccessUntil: s.Ends, ForeignID: some(s.Subscription), Metadata: []byte(`{}`),
+		Status: status, NativeStatus: s.Status, StartedAt: &s.Started, AccessUntil: s.Ends, ForeignID: canonical.Foreign(s.Subscription), Metadata: []byte(`{}`),
 	}}
 	return nil
 }
@@ -158,9 +158,7 @@ func order(b *canonical.Batch, head canonical.Head, raw []byte) error {
 		Head: head, Kind: "payment", MemberSourceID: number(o.User), SubscriptionSourceID: number(o.Member), LinksTold: true,
 		AmountMinor: minor, Currency: strings.ToLower(o.Currency), Status: status, NativeStatus: o.Status, OccurredAt: &o.At, Metadata: []byte(`{}`),
 	}
-	if strings.HasPrefix(o.Payment, "ch_") {
-		t.ForeignID = &o.Payment
-	}
+	t.ForeignID = canonical.Foreign(o.Payment)
 	b.Transactions = []canonical.Transaction{t}
 	return nil
 }

@@ -42,7 +42,7 @@ func (s *pass) verify(ctx context.Context, session *postgres.Session, repair boo
 	if s.ask, err = s.p.client(ctx, s.c); err != nil {
 		return err
 	}
-	comparison, err := s.p.Ledger.Warehouse.Compare(ctx, session, source(s.c))
+	comparison, err := s.p.Ledger.Warehouse.Compare(ctx, session, source(s.c), true)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (s *pass) settle(ctx context.Context, session *postgres.Session, comparison
 		return err
 	}
 	at, mending := s.stamp(s.last), canonical.Batch{Source: source(s.c)}
-	standings, err := s.p.Ledger.Warehouse.Examine(ctx, session, all)
+	standings, err := s.p.Ledger.Warehouse.Examine(ctx, session, all, true)
 	if err != nil {
 		return err
 	}

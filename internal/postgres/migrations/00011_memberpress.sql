@@ -13,7 +13,7 @@ ALTER TABLE transactions
     ADD COLUMN lifetime       boolean NOT NULL DEFAULT false,
     ADD COLUMN links_told     boolean NOT NULL DEFAULT false, -- member, subscription and invoice are the source's own word, null included
     ADD COLUMN gateway        text,                           -- which of the source's ways to pay
-    ADD COLUMN test           boolean,                        -- no money: the gateway was in its test mode when the row was first read
+    ADD COLUMN test           boolean,                        -- no money: the gateway was in its test mode when the row was made, as far as that is known
     ADD COLUMN order_source_id text,
     ADD COLUMN origin_id       text,                          -- what the platform that had it made calls it, as its metadata tell
     ADD COLUMN origin_site     text,                          -- and that platform's address,
@@ -44,8 +44,11 @@ ALTER TABLE members
     ADD COLUMN last_login_at timestamptz, -- a lower bound
     ADD COLUMN status_until  timestamptz; -- when membership_status changes although nothing is written; null: never
 CREATE INDEX members_status_until ON members (tenant_id, status_until) WHERE status_until IS NOT NULL;
+CREATE INDEX members_person ON members (tenant_id, person_id) WHERE person_id IS NOT NULL;
 
-ALTER TABLE sites ADD COLUMN base_url text; -- where its software is, if not at url
+ALTER TABLE sites
+    ADD COLUMN base_url  text,                        -- where its software is, if not at url
+    ADD COLUMN addresses text[] NOT NULL DEFAULT '{}'; -- all places where it has been, without scheme and www.: what was written then names it so
 
 ALTER TABLE content_rules DROP COLUMN plan_source_ids, ADD COLUMN plan_source_ids jsonb NOT NULL DEFAULT '[]';
 
@@ -56,9 +59,25 @@ CREATE TABLE member_clock (
 );
 CREATE INDEX member_clock_due ON member_clock (due_at);
 
+-- Who bears which id of another platform: members.foreign_ids the other way round, since under row-level security no index
+-- finds what stands within a jsonb. Derived by the step that links persons.
+CREATE TABLE member_foreign_id (
+    tenant_id         uuid NOT NULL REFERENCES tenant (tenant_id) ON DELETE CASCADE,
+    source_platform   text NOT NULL,
+    source_account_id text NOT NULL,
+    livemode          boolean NOT NULL,
+    source_id         text NOT NULL,
+    foreign_id        text NOT NULL,
+    PRIMARY KEY (tenant_id, source_platform, source_account_id, livemode, source_id, foreign_id)
+);
+CREATE INDEX member_foreign_id_borne ON member_foreign_id (tenant_id, foreign_id);
+
 -- +goose StatementBegin
 DO $$
 BEGIN
+    ALTER TABLE member_foreign_id ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE member_foreign_id FORCE ROW LEVEL SECURITY;
+    EXECUTE format('CREATE POLICY owner ON member_foreign_id TO %I USING (true) WITH CHECK (true)', current_user);
     ALTER TABLE member_clock ENABLE ROW LEVEL SECURITY;
     ALTER TABLE member_clock FORCE ROW LEVEL SECURITY;
     EXECUTE format('CREATE POLICY owner ON member_clock TO %I USING (true) WITH CHECK (true)', current_user);
@@ -69,6 +88,10 @@ CREATE POLICY tenant ON member_clock TO memberintel_app
     USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
     WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
 GRANT SELECT, INSERT, UPDATE, DELETE ON member_clock TO memberintel_app;
+CREATE POLICY tenant ON member_foreign_id TO memberintel_app
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
+    WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+GRANT SELECT, INSERT, DELETE ON member_foreign_id TO memberintel_app;
 CREATE POLICY service ON member_clock FOR SELECT TO memberintel_service USING (true);
 GRANT SELECT ON member_clock TO memberintel_service;
 

@@ -1,6 +1,8 @@
 package memberpress
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
@@ -32,6 +34,7 @@ const (
 	FailedEarly    FaultKind = "failed_early"    // and before it knows who asks
 	NewField       FaultKind = "new_field"       // the plugin tells a field "colour" of rows and of the site that nobody knows
 	Nameless       FaultKind = "nameless"        // the id of the row that Limit names is a text
+	Omitted        FaultKind = "omitted"         // the row that Limit names is left out
 	OutOfMemory    FaultKind = "out_of_memory"   // PHP dies where more rows are asked for than Limit
 	OutOfTime      FaultKind = "out_of_time"     // no answer comes in time where more are
 	MaintainedHTML FaultKind = "maintained_html" // WordPress' maintenance, as a page
@@ -58,7 +61,7 @@ type Fault struct {
 	Path     string // hits only routes and addresses that hold it; "" is all
 	Skip     int    // so many requests pass first
 	Count    int    // ends the fault after so many hits; 0 never does
-	Limit    int    // of OutOfMemory and OutOfTime: pages up to this size pass; of Nameless: which id
+	Limit    int    // of OutOfMemory and OutOfTime: pages up to this size pass; of Nameless and Omitted: which id
 	To       string // of ElsewhereTo
 }
 
@@ -172,10 +175,14 @@ func (f *Fault) after(w http.ResponseWriter, a answer) {
 	a.write(w, body)
 }
 
-// grow adds a field to each row and to the site's description, or makes an id what none is.
+// grow adds a field to each row and to the site's description, makes an id what none is, or leaves a row out.
 func (f *Fault) grow(e *envelope, body []byte) []byte {
 	switch f.Kind {
 	case NewField:
+	case Omitted:
+		left := []byte(`{"id":` + strconv.Itoa(f.Limit) + `,`)
+		e.Rows = slices.DeleteFunc(e.Rows, func(row json.RawMessage) bool { return bytes.HasPrefix(row, left) })
+		return encode(e)
 	case Nameless:
 		id := strconv.Itoa(f.Limit)
 		return []byte(strings.ReplaceAll(string(body), `{"id":`+id+`,"hash"`, `{"id":"`+id+`","hash"`))

@@ -187,6 +187,13 @@ func (s *Site) Move(home string) {
 	s.home = home
 }
 
+// SetGateways replaces the site's gateways: nothing about the rows changes by that.
+func (s *Site) SetGateways(gateways ...Gateway) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cfg.Gateways = gateways
+}
+
 // Confirm is an administrator who says that the site has moved.
 func (s *Site) Confirm() {
 	s.mu.Lock()
