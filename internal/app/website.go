@@ -80,10 +80,10 @@ func (c *connectWebsiteCommand) Run(ctx context.Context, p *program) error {
 // writeProfile tells what a site is, and what changed, to people.
 func writeProfile(w io.Writer, r website.Report) {
 	switch {
-	case r.Cached:
-		writef(w, "No other analysis before %s; this is the profile that is there.\n", moment(r.NextAllowedAt))
 	case r.Unchanged:
 		writef(w, "The site shows what it showed, so nobody was asked.\n")
+	case r.Cached:
+		writef(w, "No other analysis before %s; this is the profile that is there.\n", moment(r.NextAllowedAt))
 	case r.Waiting:
 		writef(w, "The site changed; its description comes with a batch.\n")
 	}

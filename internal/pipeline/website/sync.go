@@ -41,8 +41,8 @@ const (
 type Report struct {
 	syncrun.Report
 	Site          SiteState  `json:"site,omitempty"`  // what the reading found, "" when there was none
-	Cached        bool       `json:"cached"`          // the profile is the one that was there, since no other may be made now
-	NextAllowedAt *time.Time `json:"next_allowed_at"` // when another may be; nil when one may be now
+	Cached        bool       `json:"cached"`          // the profile is the one that was there: none was due, or none may be made now
+	NextAllowedAt *time.Time `json:"next_allowed_at"` // when another may be made; nil when one may be now
 	Unchanged     bool       `json:"unchanged"`       // the site shows what it showed, so nobody was asked
 	Waiting       bool       `json:"waiting"`         // the question travels in a batch
 	Calls         int        `json:"calls"`           // to Claude, that this run made and waited for
@@ -177,7 +177,7 @@ func (s *pass) describe(ctx context.Context) (syncrun.Outcome, error) {
 		return s.outcome(""), err
 	}
 	if !changed {
-		s.report.Unchanged = true
+		s.report.Unchanged, s.report.Cached = true, true
 		return s.outcome(taken.problem), nil
 	}
 	problem, err := s.ask(ctx, reading)
