@@ -1367,6 +1367,7 @@ CREATE POLICY tenant ON plans FOR ALL TO memberintel_app USING (tenant_id = (NUL
 CREATE POLICY owner ON quarantine FOR ALL TO memberintel_owner USING true WITH CHECK true;
 CREATE POLICY tenant ON quarantine FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON site_status FOR ALL TO memberintel_owner USING true WITH CHECK true;
+CREATE POLICY reader ON site_status FOR SELECT TO memberintel_reader USING (tenant_id = ( SELECT r.tenant_id FROM tenant_reader r WHERE (r.role_name = SESSION_USER)));
 CREATE POLICY service ON site_status FOR SELECT TO memberintel_service USING true;
 CREATE POLICY tenant ON site_status FOR ALL TO memberintel_app USING (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid) WITH CHECK (tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid);
 CREATE POLICY owner ON site_text FOR ALL TO memberintel_owner USING true WITH CHECK true;
@@ -1523,6 +1524,7 @@ GRANT EXECUTE ON search_members(text,text,text,jsonb,text,bigint,integer) TO mem
 GRANT EXECUTE ON search_members(text,text,text,jsonb,text,bigint,integer) TO memberintel_reader;
 GRANT INSERT, SELECT, UPDATE ON site_pace TO memberintel_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON site_status TO memberintel_app;
+GRANT SELECT ON site_status TO memberintel_reader;
 GRANT SELECT (checked_at, connection_id, tenant_id) ON site_status TO memberintel_service;
 GRANT DELETE, INSERT, SELECT, UPDATE ON site_text TO memberintel_app;
 GRANT SELECT (last_used_at, tenant_id) ON site_text TO memberintel_service;

@@ -27,7 +27,7 @@ var (
 	// readable is what a tenant's reader may select from.
 	readable = []string{
 		"billed_subscriptions", "content_rules", "customer_brain.site_profile", "economic_event", "economic_event_candidates", "invoices", "members",
-		"orders", "payment_allocations", "payment_intents", "payments", "person_candidates", "plans", "sites", "subscription_item_history",
+		"orders", "payment_allocations", "payment_intents", "payments", "person_candidates", "plans", "site_status", "sites", "subscription_item_history",
 		"subscription_items", "subscriptions", "sync_run", "tenant_data_freshness", "tenant_reader", "transactions",
 	}
 	// The cross-tenant roles: what they see, and of connection the service only these columns.

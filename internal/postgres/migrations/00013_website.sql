@@ -300,3 +300,7 @@ CREATE POLICY service ON site_text FOR SELECT TO memberintel_service USING (true
 CREATE POLICY service ON site_status FOR SELECT TO memberintel_service USING (true);
 GRANT SELECT (tenant_id, last_used_at) ON site_text TO memberintel_service;
 GRANT SELECT (tenant_id, connection_id, checked_at) ON site_status TO memberintel_service;
+-- Whoever reads a profile sees beside it whether it is out of date.
+CREATE POLICY reader ON site_status FOR SELECT TO memberintel_reader USING
+    (tenant_id = (SELECT r.tenant_id FROM tenant_reader r WHERE r.role_name = session_user));
+GRANT SELECT ON site_status TO memberintel_reader;
