@@ -105,7 +105,7 @@ func (w *Worker) connection(ctx context.Context, run syncrun.Waiting) (c connect
 // ended hands over what follows the run. It is queued already, so the sweep finds it when this fails.
 func (w *Worker) ended(ctx context.Context, report syncrun.Report) error {
 	ctx = context.WithoutCancel(ctx)
-	w.Scheduler.Log.InfoContext(ctx, "sync run ended", "mode", report.Mode, "status", report.Status, "records", report.RecordsProcessed)
+	w.Scheduler.Log.InfoContext(ctx, "sync run ended", "pipeline_type", report.PipelineType, "mode", report.Mode, "status", report.Status, "records", report.RecordsProcessed)
 	err := w.Scheduler.inTx(ctx, func(*postgres.ServiceTx) ([]syncrun.Delivery, error) { return report.Next, nil })
 	if err != nil {
 		w.Scheduler.Log.WarnContext(ctx, "the run that follows was not delivered; the sweep does it", "error", err)

@@ -107,7 +107,7 @@ func (r *Run) Finish(ctx context.Context, o Outcome, err error) (Report, error) 
 		if report.Status == Stopped { // somebody wanted it so
 			level = slog.LevelInfo
 		}
-		r.ledger.Log.Log(ctx, level, "sync run ended early", "status", report.Status, "error", err)
+		r.ledger.Log.Log(ctx, level, "sync run ended early", "pipeline_type", r.Connection.Pipeline, "status", report.Status, "error", err)
 	}
 	return report, nil
 }
