@@ -38,7 +38,6 @@ type Sender struct {
 // Run sends until ctx ends, which is no error. It logs what goes wrong and tries again.
 func (s *Sender) Run(ctx context.Context) error {
 	if s.Relay == nil {
-		s.Log.WarnContext(ctx, "no mail server is set, so mails stay in the outbox; set MEMBERINTEL_SMTP_URL")
 		<-ctx.Done()
 		return nil
 	}

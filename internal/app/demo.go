@@ -190,7 +190,7 @@ func (p *program) settleIn(folder *demoFolder, world *demoWorld, listener net.Li
 	p.DataDir, p.KeyFile = folder.path, folder.keyFile()
 	p.Listen = listener.Addr().String()
 	p.PublicURL = "http://" + reachable(p.Listen)
-	p.StripeAPIURL = world.url
+	p.StripeAPIURL, p.SMTPURL = world.url, ""              // mails are kept, since nothing leaves the machine
 	p.StripeEndpointRate, p.StripeAccountRate = 1000, 4000 // the simulated one sets no limits
 	p.settlePublic(world)
 	p.allowed = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}

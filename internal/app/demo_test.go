@@ -61,6 +61,9 @@ func TestDemo(t *testing.T) {
 		if both == 0 || both >= stripe || both >= site || view.People.Candidates == 0 {
 			t.Errorf("not everybody is where they should be: %s", out.String())
 		}
+		if strings.Contains(log.String(), "mail server") {
+			t.Errorf("nothing leaves the machine, so no mail server is missing: %s", log.String())
+		}
 	})
 	t.Run("lives until it is interrupted, in the same folder", func(t *testing.T) { liveDemo(t, folder) })
 	t.Run("another folder is left alone", func(t *testing.T) {

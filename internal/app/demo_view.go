@@ -114,7 +114,7 @@ func (v *demoView) write(w io.Writer) {
 	writef(w, "The site:     %s\n", v.Site)
 	writef(w, "Website:      %s/ (the club's public one)\n", v.website)
 	writef(w, "SQL:          psql %q\n", v.DBURL)
-	writef(w, "Commands:     in another terminal\n")
+	writef(w, "Commands:     in another terminal, to be closed with the demo\n")
 	for _, name := range slices.Sorted(maps.Keys(v.settings)) {
 		writef(w, "  export %s=%q\n", name, v.settings[name])
 	}

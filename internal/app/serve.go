@@ -62,6 +62,9 @@ func (c *serveCommand) Run(ctx context.Context, p *program) error {
 			address = listener.Addr().String()
 		}
 		p.log.InfoContext(ctx, "serving", "roles", strings.Join(c.Roles, ","), "listen", address, "public_url", p.PublicURL)
+		if p.SMTPURL == "" && slices.Contains(c.Roles, roleScheduler) {
+			p.log.WarnContext(ctx, "no mail server is set, so mails stay in the outbox; set MEMBERINTEL_SMTP_URL")
+		}
 		err := p.serve(ctx, h, c.Roles, listener)
 		p.log.InfoContext(ctx, "stopped")
 		return err
