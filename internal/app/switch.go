@@ -93,7 +93,7 @@ func (c *switchOnCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		p.answer(map[string]any{"name": name, "on": true}, line("%s is on: nothing more of that work is written.", name))
+		p.answer(map[string]any{"name": name, "on": true}, line("The switch %s is on: nothing more of that work is written.", name))
 		return nil
 	})
 }
@@ -125,7 +125,7 @@ func (c *switchOffCommand) Run(ctx context.Context, p *program) error {
 				return err
 			}
 		}
-		text := line("%s is off: that work goes on.", name)
+		text := line("The switch %s is off: that work goes on.", name)
 		if !cleared {
 			text = line("%s was not on.", name)
 		}

@@ -70,7 +70,11 @@ func stripeChecklist(kind fault.Kind) []string {
 	case fault.Schema:
 		return []string{keptAside, "Update memberintel, then run `memberintel quarantine replay`."}
 	case fault.Unavailable:
-		return []string{"Look at Stripe's status page, https://status.stripe.com.", ByItself}
+		return []string{
+			"Look at Stripe's status page, https://status.stripe.com.",
+			"Whoever runs memberintel: look whether its machine finds and reaches api.stripe.com.",
+			ByItself,
+		}
 	case fault.RateLimited:
 		return []string{moreSlowly, "Look for other programs that use the same Stripe account's API heavily."}
 	default:
