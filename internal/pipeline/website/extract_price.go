@@ -95,4 +95,4 @@ func around(text string, at, end int) (from, to int) {
 func onlyPrice(text string) bool { return len(text) <= 40 && priceBits.MatchString(text) }
 
 // symbolPrefix reports whether the letters at the end belong to the sign of a currency that follows.
-func symbolPrefix(line string) bool { return prefixed.MatchString(line) }
+func symbolPrefix(line string) bool { return prefixed.MatchString(line[max(0, len(line)-4):]) }
