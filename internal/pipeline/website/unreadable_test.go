@@ -106,6 +106,26 @@ func TestALostBatchThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	c.closed()
 }
 
+// A page that is not found on the way to the API says nothing about a batch.
+func TestABatchIsNotGivenUpForAProxy(t *testing.T) {
+	c := newCounter(t, 1)
+	c.putAll()
+	c.step()
+	proxy := httptest.NewServer(http.NotFoundHandler())
+	defer proxy.Close()
+	c.pass(2 * pollAll)
+	c.carrier.claude = newClaude(proxy.URL, secretKey)
+	c.step()
+	c.calls("1 reserved")
+	c.carrier.claude = c.claude
+	c.pass(2 * recoverAll)
+	c.step()
+	c.calls("1 settled")
+	if got := c.takeAll(); len(got) != 1 || got[0].Outcome != outcomeSucceeded {
+		t.Errorf("the pipeline hears %+v", got)
+	}
+}
+
 func TestEachLineOfResultsStandsForItself(t *testing.T) {
 	line := func(id, stop, usage string) string {
 		return `{"custom_id":"` + id + `","result":{"type":"succeeded","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"{}"}],"stop_reason":` + stop + `,"usage":` + usage + `}}}`
