@@ -180,7 +180,7 @@ func (c *carrier) look(ctx context.Context, b batchRow) error {
 	var failed *callError
 	refused := errors.As(err, &failed)
 	switch {
-	case err == nil, refused && (failed.Status == 404 || b.Age > keptFor): // deleted by somebody, or kept no more
+	case err == nil, refused && (failed.Type == "not_found_error" || b.Age > keptFor): // deleted by somebody, or kept no more
 		return c.close(ctx, b)
 	case errors.Is(err, errSpoilt):
 		return c.reread(ctx, b, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -115,17 +116,22 @@ func (c *claudeClient) ask(ctx context.Context, q question) (answer, error) {
 		return answer{}, c.failed(err, sent.Load())
 	}
 	if !tells(*message) {
-		return answer{}, c.failed(errors.New("the answer has no stop_reason or no usage"), true)
+		return answer{}, c.failed(errors.New("the answer has no stop_reason, or no usage that can be true"), true)
 	}
 	a := answerOf(*message)
 	a.RequestID = response.Header.Get("Request-Id")
 	return a, nil
 }
 
-// tells reports whether an answer says why it ended and what it used.
+// mostUsed is more tokens than any question or answer of ours comes to.
+const mostUsed = 200_000
+
+// tells reports whether an answer says why it ended and what it used. What cannot be true says nothing: settled as it stands,
+// it would be free, or fill every cap until the month ends.
 func tells(m anthropic.Message) bool {
-	u := m.Usage
-	return m.StopReason != "" && m.JSON.Usage.Valid() && min(u.InputTokens, u.CacheCreationInputTokens, u.CacheReadInputTokens, u.OutputTokens) >= 0
+	u, said := m.Usage, m.Usage.JSON
+	used := [...]int64{u.InputTokens, u.CacheCreationInputTokens, u.CacheReadInputTokens, u.OutputTokens}
+	return m.StopReason != "" && said.InputTokens.Valid() && said.OutputTokens.Valid() && slices.Min(used[:]) >= 0 && slices.Max(used[:]) <= mostUsed
 }
 
 // answerOf reads a message. What PostgreSQL stores nowhere is left out.

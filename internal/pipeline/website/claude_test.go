@@ -165,6 +165,25 @@ func TestARequestThatNeverLeftIsFree(t *testing.T) {
 	}
 }
 
+// Settled as it stands, such a usage would be free, or would fill every cap until the month ends.
+func TestAUsageThatCannotBeTrueIsNotKnown(t *testing.T) {
+	for _, usage := range []string{
+		`{"input_tokens":1,"output_tokens":-2}`, `{"input_tokens":1,"output_tokens":4600000000000000000}`, `{"input_tokens":1e30,"output_tokens":2}`, `{"output_tokens":2}`,
+		`{"input_tokens":1}`, `{"input_tokens":1,"output_tokens":2,"cache_read_input_tokens":9000000000000000000}`, `{}`,
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(`{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"{}"}],"stop_reason":"end_turn","usage":` + usage + `}`))
+		}))
+		_, err := newClaude(server.URL, secretKey).ask(t.Context(), aQuestion())
+		server.Close()
+		var got *callError
+		if !errors.As(err, &got) || got.Free || !strings.Contains(err.Error(), "usage") {
+			t.Errorf("%s: got %v, want that nobody knows what it cost", usage, err)
+		}
+	}
+}
+
 func TestTheAPIRefusesWhatItDoesNotTake(t *testing.T) {
 	sim := newAPI(t, claude.Config{})
 	q := aQuestion()

@@ -20,13 +20,17 @@ const patience = 5 * time.Second
 func extract(at *url.URL, body []byte, contentType string) Page {
 	text := decodeText(body, contentType)
 	page := Page{URL: at.String(), Bytes: len(body)}
-	tree, err := html.Parse(&timed{bytes.NewReader(text), time.Now().Add(patience)})
+	var tree *html.Node
+	err := errTangled
+	if !tangled(text) {
+		tree, err = html.Parse(&timed{bytes.NewReader(text), time.Now().Add(patience)})
+	}
 	w := newWriter(at, &page)
 	if err == nil {
 		w.styles = stylesOfTree(tree)
 		w.begin()
 		w.tree(tree)
-	} else { // more than 512 elements within each other, or too slow
+	} else { // more than 512 elements within each other, or too slow, or too large
 		page.Flat = true
 		w.styles = stylesOfStream(text)
 		w.begin()

@@ -29,7 +29,7 @@ func (w *writer) thinOptions(first int) {
 	}
 	kept := w.page.Blocks[:first]
 	for _, b := range options {
-		if len(pricesIn(b.Text)) > 0 {
+		if hasPrice(b.Text) {
 			kept = append(kept, b)
 		}
 	}
@@ -64,12 +64,12 @@ func (w *writer) finish() {
 	w.flush()
 	p := w.page
 	p.Blocks = joinBlocks(p.Blocks)
-	seen := map[string]bool{}
+	seen, prices := map[string]bool{}, pricer(maxLooked)
 	for _, b := range p.Blocks {
 		if b.Sort == Heading {
 			p.Headings = append(p.Headings, b.Text)
 		}
-		for _, price := range pricesIn(b.Text) {
+		for _, price := range prices.in(b.Text) {
 			if !seen[price] {
 				p.Prices, seen[price] = append(p.Prices, price), true
 			}

@@ -26,17 +26,30 @@ var (
 	signLast  = regexp.MustCompile(`(?i)(?:` + formSign + `|` + formCode + `)$`)
 )
 
-// pricesIn returns the prices of a text as they are written. It looks around each currency alone, since most text has
-// none and the pattern is slow.
-func pricesIn(text string) (all []string) {
+// maxLooked is how many currencies of a page are looked at: more than a shop has.
+const maxLooked = 2000
+
+// pricer finds prices. It holds how many currencies it still looks at.
+type pricer int
+
+// hasPrice reports whether a price stands in a text of a few words.
+func hasPrice(text string) bool {
+	few := pricer(12)
+	return len(few.in(text)) > 0
+}
+
+// in returns the prices of a text as they are written. It looks around each currency alone, since most text has none and the
+// pattern is slow.
+func (p *pricer) in(text string) (all []string) {
 	if !strings.ContainsAny(text, "0123456789") {
 		return nil
 	}
 	for {
 		at, end := nextCurrency(text)
-		if at < 0 {
+		if at < 0 || *p <= 0 {
 			return all
 		}
+		*p--
 		from, to := around(text, at, end)
 		found := priceForm.FindStringIndex(text[from:to])
 		if found == nil || from+found[0] > at {
@@ -95,4 +108,4 @@ func around(text string, at, end int) (from, to int) {
 func onlyPrice(text string) bool { return len(text) <= 40 && priceBits.MatchString(text) }
 
 // symbolPrefix reports whether the letters at the end belong to the sign of a currency that follows.
-func symbolPrefix(line string) bool { return prefixed.MatchString(line) }
+func symbolPrefix(line string) bool { return prefixed.MatchString(line[max(0, len(line)-4):]) }

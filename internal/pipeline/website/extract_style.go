@@ -10,10 +10,12 @@ import (
 
 // What a page may make us compare, far above what any usual one has.
 const (
-	maxStyle   = 512 << 10 // bytes of CSS
-	maxRules   = 64        // for one tag, class or id
-	maxClasses = 32        // of one element
-	maxKnown   = 20_000    // elements whose rules are remembered
+	maxStyle   = 512 << 10  // bytes of CSS
+	maxRules   = 64         // for one tag, class or id
+	maxClasses = 32         // of one element
+	maxKnown   = 20_000     // elements whose rules are remembered
+	maxShown   = 100_000    // names that some rule shows
+	maxWork    = 20_000_000 // comparisons of elements with rules; what comes after counts as hidden
 )
 
 type styleRule struct {
@@ -28,6 +30,7 @@ type styles struct {
 	revealed map[string]bool         // "display .name": what some rule shows, under whatever condition
 	outside  bool                    // there are style sheets that we do not know
 	size     int
+	work     int
 }
 
 func newStyles() *styles {
@@ -124,7 +127,7 @@ func (s *styles) rule(selectors string, says declarations, always bool) {
 		}
 		for property, value := range says {
 			if !conceals(property, value) && !strings.HasPrefix(pseudo, "focus") {
-				for _, name := range names {
+				for _, name := range names[:min(len(names), max(0, maxShown-len(s.revealed)))] {
 					s.revealed[property+" "+name] = true
 				}
 			}
@@ -186,12 +189,16 @@ func (s *styles) ruled(tag string, attrs attributes) (all declarations) {
 	}
 	for _, key := range append([]string{tag}, names...) {
 		for _, rule := range s.byName[key] {
+			if s.work += 1 + len(rule.classes)*len(classes); s.work > maxWork {
+				return declarations{"display": "none"}
+			}
 			if !rule.fits(tag, id, classes) {
 				continue
 			}
 			if all == nil {
 				all = declarations{}
 			}
+			s.work += len(rule.says) * (1 + len(names))
 			maps.Copy(all, s.unlessRevealed(rule.says, names))
 		}
 	}

@@ -153,14 +153,14 @@ func TestAThousandElementsWithinEachOtherAreRead(t *testing.T) {
 func TestNoMarkupTakesLong(t *testing.T) {
 	fill := func(s string) string { return strings.Repeat(s, (1<<20)/len(s)) }
 	digest := func(page string) time.Duration {
-		began := time.Now()
+		before := used() // of the processor: the clock on the wall counts what others do, too
 		p := extractText(page)
 		if text := compose([]Page{p}); len(text) > MaxText {
 			t.Errorf("%d bytes", len(text))
 		}
 		similarity([]Page{p})
 		factsHash([]Page{p})
-		return time.Since(began)
+		return used() - before
 	}
 	usual := digest(fill(`<div class="card"><h3>Adult</h3><p>Play all week for <a href="/join">$49 a month</a></p></div>`))
 	rules := strings.Repeat(".a.b.c{display:none}p{color:red}", 8000)
@@ -231,7 +231,8 @@ func TestPricesAreFoundAsTheyAreWritten(t *testing.T) {
 		"a family of 4 $80 a month": "$80 a month", "$20 to $30": "$20|$30", "$49 100% money back": "$49", "12 courts": "", "2026": "", "lose 10 pounds": "", "call 555-1234": "", "30 € par mois": "30 € par mois",
 		"$10-$20": "$10|$20", "Classes$5": "$5", "$": "", "€ soon": "", "20 Euro pro Person": "20 Euro pro Person", "Europe 20": "", "500 zł": "500 zł", "¥3000 per session": "¥3000 per session",
 	} {
-		if got := strings.Join(pricesIn(text), "|"); got != want {
+		all := pricer(maxLooked)
+		if got := strings.Join(all.in(text), "|"); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}

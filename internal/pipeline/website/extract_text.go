@@ -115,20 +115,20 @@ func belongs(before, next string) (glue string, ok bool) {
 	if !endsInSign.MatchString(before) && !strings.ContainsAny(before, "0123456789") || !unicode.IsDigit(first) && !isSignAlone.MatchString(next) && !isPeriod.MatchString(next) && !isCents.MatchString(next) {
 		return "", false
 	}
-	hasPrice := len(pricesIn(before)) > 0
+	priced := hasPrice(before)
 	switch {
 	case endsInSign.MatchString(before) && beginsNumber.MatchString(next):
 		if last, _ := utf8.DecodeLastRuneInString(before); unicode.Is(unicode.Sc, last) {
 			return "", true
 		}
 		return " ", true
-	case hasPrice && isCents.MatchString(next) && endsInNumber.MatchString(before):
+	case priced && isCents.MatchString(next) && endsInNumber.MatchString(before):
 		return "", true
 	case len(next) == 2 && wholePrice.MatchString(before) && isTwoDigits.MatchString(next):
 		return ".", true
-	case hasPrice && isPeriod.MatchString(next) && len(next) <= 24:
+	case priced && isPeriod.MatchString(next) && len(next) <= 24:
 		return " ", true
-	case !hasPrice && endsInNumber.MatchString(before) && len(before) < 10 && isSignAlone.MatchString(next):
+	case !priced && endsInNumber.MatchString(before) && len(before) < 10 && isSignAlone.MatchString(next):
 		return " ", true
 	}
 	return "", false

@@ -28,7 +28,7 @@ type writer struct {
 	line  strings.Builder // the text since the last line break
 	size  int             // of all text so far
 	after string          // the tag that closed last, "" once text or another tag has come
-	part  int             // how many letters that one had
+	part  int             // how many letters that one had, roughly: it counts to a few
 	seam  bool            // an element began or ended since the last text
 	link  *openLink
 	based bool
@@ -41,6 +41,9 @@ type frame struct {
 	silent bool // it is kept from screen readers alone: a price is written so, and an icon
 	menu   bool // within navigation
 	edge   bool // within a header or footer of the page
+	inner  bool // within the page's contents: article, main, section
+	bodily bool // within the body, or a picture that has a title of its own
+	row    int  // where the innermost table row stands on the stack, 0 without one
 	sort   Sort
 	level  int
 	color  shade
@@ -118,13 +121,17 @@ func (w *writer) place(f *frame, tag string, attrs attributes) {
 	case tag == "nav", role == "navigation", role == "menubar", role == "menu":
 		f.menu = true
 	case tag == "header" || tag == "footer" || role == "banner" || role == "contentinfo":
-		f.edge = f.edge || !w.within("article", "main", "section")
+		f.edge = f.edge || !f.inner
 	case tag == "main", tag == "article", tag == "body":
 		f.menu, f.edge = false, false
 	case tag == "ul" || tag == "ol" || tag == "div" || tag == "table" || tag == "td" || tag == "aside":
 		f.menu = f.menu || isMenu(append(attrs.words("class"), strings.ToLower(attrs.get("id"))))
 	}
+	f.inner = f.inner || tag == "article" || tag == "main" || tag == "section"
+	f.bodily = f.bodily || tag == "body" || tag == "svg"
 	switch tag {
+	case "tr":
+		f.row = len(w.stack)
 	case "h1", "h2", "h3", "h4", "h5", "h6":
 		f.sort, f.level = Heading, int(tag[1]-'0')
 	case "li", "dt", "dd", "button", "option", "summary":
@@ -138,10 +145,6 @@ func (w *writer) place(f *frame, tag string, attrs attributes) {
 			f.sort, f.level = Paragraph, 0
 		}
 	}
-}
-
-func (w *writer) within(tags ...string) bool {
-	return slices.ContainsFunc(w.stack, func(f frame) bool { return slices.Contains(tags, f.tag) })
 }
 
 var menuWords = map[string]bool{"menu": true, "nav": true, "navbar": true, "navigation": true, "main-menu": true, "primary-menu": true, "main-nav": true, "mainmenu": true, "topnav": true,
@@ -172,11 +175,8 @@ func (w *writer) note(tag string, attrs attributes, f frame) {
 			w.link = &openLink{url: to, within: within}
 		}
 	case "td", "th":
-		for i := len(w.stack) - 1; i > 0; i-- {
-			if w.stack[i].tag == "tr" {
-				w.stack[i].cells++
-				break
-			}
+		if f.row > 0 {
+			w.stack[f.row].cells++
 		}
 	}
 }
@@ -197,7 +197,7 @@ func (w *writer) address(href string) string {
 
 func (w *writer) text(s string) {
 	f := w.top()
-	if f.tag == "title" && w.page.Title == "" && !w.within("body", "svg") {
+	if f.tag == "title" && w.page.Title == "" && !f.bodily {
 		w.page.Title = cut(clean(s), 300)
 		return
 	}
@@ -250,7 +250,7 @@ func (w *writer) close() {
 		w.line.WriteByte(superscript)
 	}
 	w.after, w.seam = f.tag, true
-	w.part = utf8.RuneCountInString(w.line.String()[min(f.begin, w.line.Len()):])
+	w.part = utf8.RuneCountInString(cut(w.line.String()[min(f.begin, w.line.Len()):], 2*utf8.UTFMax))
 	if breaks[f.tag] && f.tag != "br" {
 		w.flush()
 		w.after = ""
@@ -281,7 +281,7 @@ func (w *writer) closeLink(f frame) {
 	if len(w.page.Links) < maxLinks && !within {
 		w.page.Links = append(w.page.Links, link)
 	}
-	if (f.menu || f.edge) && link.Text != "" {
+	if (f.menu || f.edge) && link.Text != "" && len(w.page.Navigation) < maxLinks {
 		w.page.Navigation = append(w.page.Navigation, link)
 	}
 }

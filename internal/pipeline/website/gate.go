@@ -65,13 +65,13 @@ func factsHash(pages []Page) [32]byte {
 // labelled returns a page's prices, each with the words before it and the heading that it stands under: two plans that change their prices
 // have the same prices as before.
 func labelled(p Page) (prices []string) {
-	heading := ""
+	heading, all := "", pricer(maxLooked)
 	for _, b := range p.Blocks {
 		if b.Sort == Heading {
 			heading = steady(b.Text)
 		}
 		rest := b.Text
-		for _, price := range pricesIn(b.Text) {
+		for _, price := range all.in(b.Text) {
 			before, after, _ := strings.Cut(rest, price)
 			prices, rest = append(prices, heading+" / "+steady(label(before))+" / "+price), after
 		}

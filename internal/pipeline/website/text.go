@@ -89,9 +89,9 @@ func listLines(pages []Page) (lines []textLine) {
 		if menu := menuLine(p, menus); menu != "" {
 			lines = append(lines, textLine{page: i, rank: rankFrame, text: menu})
 		}
-		priced := make([]bool, len(p.Blocks))
+		priced, prices := make([]bool, len(p.Blocks)), pricer(maxLooked)
 		for at, b := range p.Blocks {
-			priced[at] = len(pricesIn(b.Text)) > 0
+			priced[at] = len(prices.in(b.Text)) > 0
 		}
 		for at, b := range p.Blocks {
 			key := sameness(b.Text)

@@ -106,6 +106,26 @@ func TestALostBatchThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	c.closed()
 }
 
+// A page that is not found on the way to the API says nothing about a batch.
+func TestABatchIsNotGivenUpForAProxy(t *testing.T) {
+	c := newCounter(t, 1)
+	c.putAll()
+	c.step()
+	proxy := httptest.NewServer(http.NotFoundHandler())
+	defer proxy.Close()
+	c.pass(2 * pollAll)
+	c.carrier.claude = newClaude(proxy.URL, secretKey)
+	c.step()
+	c.calls("1 reserved")
+	c.carrier.claude = c.claude
+	c.pass(2 * recoverAll)
+	c.step()
+	c.calls("1 settled")
+	if got := c.takeAll(); len(got) != 1 || got[0].Outcome != outcomeSucceeded {
+		t.Errorf("the pipeline hears %+v", got)
+	}
+}
+
 func TestEachLineOfResultsStandsForItself(t *testing.T) {
 	line := func(id, stop, usage string) string {
 		return `{"custom_id":"` + id + `","result":{"type":"succeeded","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"{}"}],"stop_reason":` + stop + `,"usage":` + usage + `}}}`
@@ -114,6 +134,8 @@ func TestEachLineOfResultsStandsForItself(t *testing.T) {
 	unreadable := []string{
 		`{`, `<html>`, `null`, `{"result":{"type":"expired"}}`, `{"custom_id":"a","result":{"type":"postponed"}}`, `{"custom_id":"a"}`, `{"custom_id":7,"result":"x"}`,
 		`{"custom_id":"a","result":{"type":"succeeded"}}`, line("a", "null", used), line("a", `"end_turn"`, "null"), line("a", `"end_turn"`, `{"input_tokens":-1,"output_tokens":2}`),
+		line("a", `"end_turn"`, `{"input_tokens":1,"output_tokens":4600000000000000000}`), line("a", `"end_turn"`, `{"input_tokens":1e30,"output_tokens":2}`),
+		line("a", `"end_turn"`, `{"input_tokens":1}`), line("a", `"end_turn"`, `{"input_tokens":1,"output_tokens":"many"}`),
 		line("a", `"end_turn"`, used)[:150], line(strings.Repeat("a", longestResult), `"end_turn"`, used),
 	}
 	lines := []string{"", line("1", `"end_turn"`, used), "  "}
@@ -132,7 +154,7 @@ func TestEachLineOfResultsStandsForItself(t *testing.T) {
 			return nil
 		})
 	}
-	if err := read(); !errors.Is(err, errSpoilt) || !strings.HasSuffix(err.Error(), ": 13") {
+	if err := read(); !errors.Is(err, errSpoilt) || !strings.HasSuffix(err.Error(), ": 17") {
 		t.Errorf("got %v, want that %d lines cannot be read", err, len(unreadable))
 	}
 	want := []string{"1 succeeded", "2\uFFFD succeeded", "3 errored", "4 canceled", "5 expired"}
