@@ -16,6 +16,7 @@ const Robot = "MemberIntelBot"
 const (
 	robotsAge   = 24 * time.Hour   // RFC 9309 lets nobody keep it for longer
 	maxSites    = 4096             // whose robots.txt is kept
+	maxKept     = 2 << 20          // bytes of robots.txt that are kept; their rules take several times as much
 	longestWait = 30 * time.Second // of what a site may ask for between two requests
 )
 
@@ -36,6 +37,7 @@ type Crawler struct {
 
 	mu    sync.Mutex
 	known map[string]known // by origin
+	kept  int              // bytes of the texts that the known rules come from
 }
 
 type known struct {
@@ -159,12 +161,13 @@ func (v *Visit) robots(ctx context.Context, at *url.URL) (*Robots, error) {
 		return nil, err
 	}
 	var rules *Robots
+	size := 0
 	if err == nil && answer.Status < 300 {
-		rules = ParseRobots(answer.Body)
+		rules, size = ParseRobots(answer.Body), len(answer.Body)
 	}
-	c.remember(here, rules)
+	c.remember(here, rules, size)
 	if end, failed := parse(answer.URL); failed == nil && end.Path == "/robots.txt" && err == nil && siteOf(end) == siteOf(at) {
-		c.remember(origin(end), rules)
+		c.remember(origin(end), rules, 0)
 	}
 	return rules, nil
 }
@@ -204,11 +207,12 @@ func (c *Crawler) recall(origin string) (*Robots, bool) {
 	return k.robots, ok && c.cfg.Now().Sub(k.at) < robotsAge
 }
 
-func (c *Crawler) remember(origin string, rules *Robots) {
+func (c *Crawler) remember(origin string, rules *Robots, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.known) >= maxSites {
+	if c.kept += size; len(c.known) >= maxSites || c.kept > maxKept {
 		clear(c.known) // to ask once more is cheaper than to keep order
+		c.kept = size
 	}
 	c.known[origin] = known{rules, c.cfg.Now()}
 }

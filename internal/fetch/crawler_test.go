@@ -4,10 +4,12 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -204,6 +206,32 @@ func TestRobotsTxtIsKeptForADay(t *testing.T) {
 	r.site.Be(site.Healthy)
 	if _, err := r.visit.Get(t.Context(), r.at("/private")); fetch.SymptomOf(err) != fetch.Disallowed {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Rules that fill the memory are not all kept, however many sites have such: they are asked for again.
+func TestLongRobotsTxtOfManySitesIsNotKept(t *testing.T) {
+	for name, test := range map[string]struct {
+		robots string
+		asked  int
+	}{
+		"short": {"User-agent: *\nAllow: /\n", 10},
+		"long":  {strings.Repeat("User-agent: *\nAllow: /\n", 500<<10/24), 11},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := crawl(t, pages(test.robots))
+			for i := range 11 {
+				name := fmt.Sprintf("site%d.example", i%10)
+				r.names.Set(name, netip.MustParseAddr("127.0.0.1"))
+				if _, err := r.visit.Get(t.Context(), strings.Replace(r.at("/"), host, name, 1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			asked := slices.DeleteFunc(r.paths(), func(path string) bool { return path != "/robots.txt" })
+			if len(asked) != test.asked {
+				t.Errorf("robots.txt was asked for %d times, want %d", len(asked), test.asked)
+			}
+		})
 	}
 }
 
