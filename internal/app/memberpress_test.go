@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -10,6 +11,22 @@ import (
 	"memberintel/internal/sim/clock"
 	site "memberintel/internal/sim/memberpress"
 )
+
+// Whoever connects a site with a key that it refuses is told what to look at in WordPress.
+func TestConnectingWithAKeyThatTheSiteRefuses(t *testing.T) {
+	d := newDesk(t)
+	d.env = append(d.env, "MEMBERINTEL_ALLOW_ADDRESSES=127.0.0.0/8")
+	club := site.New(site.Config{Clock: clock.Follow(time.Now(), 1), Seed: "desk"})
+	server := httptest.NewServer(club)
+	defer server.Close()
+	id, _ := club.Key()
+	d.json(exitDone, "tenant", "create", "--name", "club")
+	code, _, stderr := d.run(strings.NewReader("MEMBERINTEL_MEMBERPRESS_SECRET="+base64.RawURLEncoding.EncodeToString(make([]byte, 32))),
+		"connect", "memberpress", "--tenant", "club", "--site", server.URL, "--key-id", id)
+	if code != exitError || !strings.Contains(stderr, "\n  - In WordPress, open the memberintel plugin") {
+		t.Errorf("exit %d, %s", code, stderr)
+	}
+}
 
 func TestFromASiteToItsRows(t *testing.T) {
 	d := newDesk(t)

@@ -13,7 +13,7 @@ import (
 )
 
 type priceCommands struct {
-	List priceListCommand `cmd:"" help:"List what each model costs, and since when that was not checked."`
+	List priceListCommand `cmd:"" help:"List what each model costs, and when that was checked."`
 	Set  priceSetCommand  `cmd:"" help:"Enter what a model costs from now on, or that it costs what it did."`
 }
 

@@ -2,8 +2,8 @@ package guard_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -219,25 +219,44 @@ func TestWhatCannotBeAPriceIsRefused(t *testing.T) {
 	}
 }
 
-// Whoever enters a price at the same time as others, and while calls are promised, waits; no call is charged by a price that
-// was replaced under it.
-func TestPricesThatAreSetAtOnceTakeTurns(t *testing.T) {
+// Whoever enters a price while a call is promised by the one of today waits, and does not change it under the call.
+func TestAPriceIsNotReplacedUnderACallThatIsBeingPromised(t *testing.T) {
 	p := newPurse(t)
-	ended := make(chan error)
-	const many = 6
-	for i := range many {
-		go func() {
-			_, _, err := guard.SetPrice(t.Context(), p.db, haiku(func(h *guard.Price) { h.Input = guard.Micro(100_001 + i) }))
-			ended <- err
-		}()
+	p.setPrice(haiku())
+	promised, commit, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- p.db.TenantTx(t.Context(), p.tenant, func(tx *postgres.TenantTx) error {
+			_, err := guard.Reserve(t.Context(), tx, p.ask())
+			close(promised)
+			<-commit
+			return err
+		})
+	}()
+	<-promised
+	changed := make(chan error, 1)
+	go func() {
+		_, _, err := guard.SetPrice(t.Context(), p.db, haiku(func(h *guard.Price) { h.Input = 110_000 }))
+		changed <- err
+	}()
+	for !p.priceWaited() && len(changed) == 0 {
+		runtime.Gosched()
 	}
-	var errs error
-	for range many {
-		errs = errors.Join(errs, <-ended)
+	close(commit)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
 	}
-	if got := p.audited(); errs != nil || len(got) != many || !strings.HasPrefix(got[0], "claude-haiku-5-5 100000 ") {
-		t.Errorf("%v, %q", errs, got)
+	if err := <-changed; !fault.Is(err, fault.Conflict) {
+		t.Errorf("got %v", err)
 	}
+}
+
+// priceWaited reports whether somebody waits for the prices.
+func (p *purse) priceWaited() (waits bool) {
+	p.t.Helper()
+	if err := p.owner.QueryRow(p.t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'llm_price'::regclass AND NOT granted)`).Scan(&waits); err != nil {
+		p.t.Fatal(err)
+	}
+	return waits
 }
 
 func TestDollarsAreReadToTheLastDigit(t *testing.T) {
