@@ -302,7 +302,7 @@ CREATE TABLE fetch_snapshot (
     PRIMARY KEY (snapshot_id),
     FOREIGN KEY (tenant_id, connection_id) REFERENCES connection(tenant_id, connection_id) ON DELETE CASCADE,
     FOREIGN KEY (tenant_id, run_id) REFERENCES sync_run(tenant_id, run_id),
-    CHECK ((gate = ANY (ARRAY['unchanged'::text, 'changed'::text, 'forced'::text]))),
+    CHECK ((gate = ANY (ARRAY['unchanged'::text, 'changed'::text]))),
     CHECK ((length(facts_hash) = 32)),
     CHECK ((length(text_hash) = 32)),
     CHECK ((state = ANY (ARRAY['up'::text, 'down'::text, 'blocked'::text, 'parked'::text, 'off_site'::text, 'script_only'::text, 'too_thin'::text, 'disallowed'::text])))
@@ -1231,6 +1231,8 @@ CREATE FUNCTION budget_reserve(bigint,text,text,text,boolean,bigint,bigint,bigin
 CREATE FUNCTION budget_settle(bigint,uuid,bigint,bigint,bigint,bigint,boolean,text,text) RETURNS TABLE(fresh boolean, cost bigint) LANGUAGE plpgsql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
 
 CREATE FUNCTION budget_unknown(bigint,uuid) RETURNS boolean LANGUAGE sql VOLATILE SECURITY DEFINER; -- owner memberintel_budget; search_path=pg_catalog, public, pg_temp
+
+CREATE FUNCTION llm_price_audited() RETURNS trigger LANGUAGE plpgsql VOLATILE; -- owner memberintel_owner; search_path=pg_catalog, public, pg_temp
 
 CREATE FUNCTION memberintel_now() RETURNS timestamp with time zone LANGUAGE sql STABLE; -- owner memberintel_owner
 

@@ -26,6 +26,7 @@ type commandLine struct {
 	Quarantine quarantineCommands `cmd:"" help:"Look at objects that were not understood, and try them again."`
 	Status     statusCommand      `cmd:"" help:"Tell how the connections fare."`
 	Switch     switchCommands     `cmd:"" help:"Stop work and let it go on."`
+	Price      priceCommands      `cmd:"" help:"Say what Claude's models cost."`
 	Key        keyCommands        `cmd:"" help:"Look after the keys that seal credentials."`
 	DB         dbCommands         `cmd:"" name:"db" help:"Find the way into the database."`
 }

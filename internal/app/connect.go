@@ -127,6 +127,7 @@ func (c *connectMemberPressCommand) Run(ctx context.Context, p *program) error {
 		return fault.New(fault.Invalid, "No secret: set MEMBERINTEL_MEMBERPRESS_SECRET to the one that the plugin showed with the key.")
 	}
 	return p.withTenant(ctx, c.Tenant, func(h *house, t identity.Tenant) error {
+		p.about = connection.MemberPress
 		view, err := p.connectMemberPress(ctx, h, memberpress.ConnectRequest{
 			Tenant: t.ID, Actor: actor, Site: c.Site, KeyID: c.KeyID, Secret: p.secrets.MemberPressSecret,
 		})

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -10,6 +11,17 @@ import (
 	"memberintel/internal/sim/clock"
 	site "memberintel/internal/sim/memberpress"
 )
+
+// An error that has no advice of its own is told with what to look at on a MemberPress site.
+func TestConnectingASiteAtAWrongAddress(t *testing.T) {
+	d := newDesk(t)
+	d.json(exitDone, "tenant", "create", "--name", "club")
+	code, _, stderr := d.run(strings.NewReader("MEMBERINTEL_MEMBERPRESS_SECRET="+base64.RawURLEncoding.EncodeToString(make([]byte, 32))),
+		"connect", "memberpress", "--tenant", "club", "--site", "ftp://oak-hill.example", "--key-id", "mik_7Q2fXb9ZtR4c")
+	if code != exitError || !strings.Contains(stderr, "\n  - If the site has another address now, connect again with that one.") {
+		t.Errorf("exit %d, %s", code, stderr)
+	}
+}
 
 func TestFromASiteToItsRows(t *testing.T) {
 	d := newDesk(t)

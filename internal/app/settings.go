@@ -30,7 +30,7 @@ type Settings struct {
 	StripeEndpointRate float64 `setting:"MEMBERINTEL_STRIPE_ENDPOINT_RATE" group:"Settings" placeholder:"N" default:"25" help:"Requests a second to one endpoint of one Stripe account."`
 	StripeAccountRate  float64 `setting:"MEMBERINTEL_STRIPE_ACCOUNT_RATE" group:"Settings" placeholder:"N" default:"100" help:"Requests a second to one Stripe account."`
 	AnthropicURL       string  `name:"anthropic-base-url" setting:"ANTHROPIC_BASE_URL" group:"Settings" placeholder:"URL" default:"https://api.anthropic.com" help:"Claude's API, which describes websites."`
-	ModelFirst         string  `setting:"MEMBERINTEL_MODEL_FIRST" group:"Settings" placeholder:"MODEL" default:"claude-sonnet-5-5" help:"Claude model that describes a website for the first time. Each model needs a price in llm_price."`
+	ModelFirst         string  `setting:"MEMBERINTEL_MODEL_FIRST" group:"Settings" placeholder:"MODEL" default:"claude-sonnet-5-5" help:"Claude model that describes a website for the first time. Each model needs a price: memberintel price list."`
 	ModelWeekly        string  `setting:"MEMBERINTEL_MODEL_WEEKLY" group:"Settings" placeholder:"MODEL" default:"claude-haiku-5-5" help:"Claude model of the weekly analyses, in batches."`
 	ModelOnDemand      string  `setting:"MEMBERINTEL_MODEL_ON_DEMAND" group:"Settings" placeholder:"MODEL" default:"claude-haiku-5-5" help:"Claude model of the analyses that sync asks for."`
 	MaxSyncs           int     `setting:"MEMBERINTEL_MAX_SYNCS" group:"Settings" placeholder:"N" default:"100" help:"Syncs at the same time, over all processes on one database."`

@@ -24,9 +24,7 @@ func TestModelsAndPricesAreSettings(t *testing.T) {
 	d.must(d.hurried(exitDone, sync...), map[string]any{"calls": 1, "profile.model": "claude-haiku-4-5"})
 	world.SetWeek(3)
 	d.must(d.hurried(exitDone, sync...), map[string]any{"calls": 1, "profile.model": "claude-haiku-5-5"})
-	d.exec(`INSERT INTO llm_price (model, input, output, cache_write, cache_read, input_above, output_above, cache_write_above, cache_read_above, source, checked_on)
-		SELECT model, 7000000, 11000000, cache_write, cache_read, 7000000, 11000000, cache_write_above, cache_read_above, 'https://prices.example', current_date
-		  FROM llm_price WHERE model = 'claude-haiku-4-5'`)
+	d.json(exitDone, "price", "set", "claude-haiku-4-5", "--input", "7", "--output", "11", "--source", "https://prices.example")
 	world.SetWeek(4)
 	d.must(d.hurried(exitDone, append(sync, "--model-on-demand", "claude-haiku-4-5")...), map[string]any{"calls": 1, "profile.model": "claude-haiku-4-5"})
 

@@ -26,14 +26,18 @@ var alarmSQL string
 // many look: caps used by 50, 80 and 100 %; calls that nobody closes; batches that left questions unanswered; a change gate that lets more than half of the sites
 // through; prices that nobody has checked for 60 days.
 func RaiseAlarms(ctx context.Context, tx *postgres.ServiceTx) ([]Alarm, error) {
-	rows, err := tx.Query(ctx, alarmSQL)
+	rows, err := tx.Query(ctx, alarmSQL, priceDays)
 	return collectAlarms(rows, err)
 }
 
-// Alarms returns those of the last seven days, the newest first, for the operator. It is never nil.
+// Alarms returns those of the last seven days, the newest first, for the operator; that a price is old is over once it was
+// checked. It is never nil.
 func Alarms(ctx context.Context, tx *postgres.OperatorTx) ([]Alarm, error) {
 	rows, err := tx.Query(ctx, `SELECT alarm, subject, detail, raised_at FROM budget_alarm
-		WHERE raised_at > memberintel_now() - interval '7 days' ORDER BY raised_at DESC, alarm, subject`)
+		WHERE raised_at > memberintel_now() - interval '7 days'
+		  AND NOT (alarm = 'price' AND EXISTS (SELECT FROM llm_price
+		      WHERE model = subject AND checked_on >= (memberintel_now() AT TIME ZONE 'UTC')::date - $1::integer))
+		ORDER BY raised_at DESC, alarm, subject`, priceDays)
 	return collectAlarms(rows, err)
 }
 

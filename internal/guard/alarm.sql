@@ -32,9 +32,10 @@ SELECT 'skip_rate', 'website', date_trunc('week', memberintel_now() AT TIME ZONE
 HAVING count(*) >= 20 AND count(*) FILTER (WHERE gate = 'unchanged') * 2 < count(*)
 UNION ALL
 SELECT 'price', p.model, date_trunc('month', memberintel_now() AT TIME ZONE 'UTC')::date,
-       format('the prices of %s were checked on %s, more than 60 days ago: %s', p.model, p.checked_on, p.source)
+       format('the prices of %s were checked on %s, more than %s days ago; compare `memberintel price list` with %s, and enter what holds today: '
+              '`memberintel price set %s --input DOLLARS --output DOLLARS --source URL`', p.model, p.checked_on, $1::integer, p.source, p.model)
   FROM (SELECT DISTINCT ON (model) model, checked_on, source FROM llm_price ORDER BY model, checked_on DESC) AS p
- WHERE p.checked_on < (memberintel_now() AT TIME ZONE 'UTC')::date - 60
+ WHERE p.checked_on < (memberintel_now() AT TIME ZONE 'UTC')::date - $1::integer
    AND EXISTS (SELECT FROM llm_call c WHERE c.model = p.model AND c.day > (memberintel_now() AT TIME ZONE 'UTC')::date - 31)
 ON CONFLICT DO NOTHING
 RETURNING alarm, subject, detail, raised_at

@@ -72,6 +72,9 @@ func (r *Refusal) Error() string {
 	if r.Capped() {
 		text = fmt.Sprintf("guard: the cap of %s (%s) is reached: %s spent or promised, %s asked for", r.Reason, r.Cap, r.Spent, r.Asked)
 	}
+	if r.Reason == NoPrice {
+		text += ", until `memberintel price set " + r.Model + " --input DOLLARS --output DOLLARS --source URL` enters it"
+	}
 	if r.FreesAt != nil {
 		text += ", until " + r.FreesAt.UTC().Format(time.RFC3339)
 	}
@@ -93,7 +96,7 @@ func (r *Refusal) fault() *fault.Error {
 	case Open:
 		return fault.Wrap(fault.Busy, r, "An analysis of the website is under way; its answer is waited for until %s.", r.until())
 	case NoPrice:
-		return fault.Wrap(fault.Invalid, r, "The price of the model %s is not known, so it is not used.", r.Model)
+		return fault.Wrap(fault.Invalid, r, "The price of the model %s is not known, so it is not used; whoever runs memberintel enters it with `memberintel price set %s`.", r.Model, r.Model)
 	case NoRun:
 		return fault.Wrap(fault.Busy, r, "Another worker has taken over this run.")
 	default:

@@ -75,6 +75,12 @@ func Refused(err error) bool {
 	return class == "22" || class == "23" || class == "54"
 }
 
+// Forbidden reports whether the login lacks the right to do this.
+func Forbidden(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "42501"
+}
+
 // Violates reports whether err is a violation of the unique constraint or index of that name.
 func Violates(err error, constraint string) bool {
 	var pg *pgconn.PgError

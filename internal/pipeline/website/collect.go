@@ -107,7 +107,7 @@ func (s *pass) use(ctx context.Context, tx *postgres.TenantTx, reserved guard.Re
 		}
 		return out, ends()
 	}
-	if _, err := write(ctx, tx, s.c.ID, s.run.ID, k, reserved.CallID, profile); err != nil {
+	if err := write(ctx, tx, s.c.ID, s.run.ID, k, reserved.CallID, profile); err != nil {
 		return out, err
 	}
 	s.asOf, out.written = k.FetchedAt, true

@@ -239,7 +239,7 @@ func (s *pass) publish(ctx context.Context, k kept, p Profile, reserved guard.Re
 	err := s.run.Commit(ctx, syncrun.Work{
 		Checkpoints: []syncrun.Checkpoint{{Stream: streamProfile, Done: true, Records: 1}},
 		Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {
-			_, err := write(ctx, tx, s.c.ID, s.run.ID, k, reserved.CallID, p)
+			err := write(ctx, tx, s.c.ID, s.run.ID, k, reserved.CallID, p)
 			if err == nil {
 				err = s.p.Ledger.SetCursor(ctx, tx, s.c.ID, heard, hearing{})
 			}

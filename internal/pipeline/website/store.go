@@ -221,7 +221,7 @@ func undescribed(ctx context.Context, tx *postgres.TenantTx, c connection.ID, yo
 	err := tx.QueryRow(ctx, `
 		SELECT f.snapshot_id FROM fetch_snapshot f
 		 WHERE f.snapshot_id = (SELECT max(l.snapshot_id) FROM fetch_snapshot l WHERE l.connection_id = $1)
-		   AND f.gate IN ('changed', 'forced') AND f.fetched_at > memberintel_now() - $2::interval
+		   AND f.gate = 'changed' AND f.fetched_at > memberintel_now() - $2::interval
 		   AND NOT EXISTS (SELECT FROM customer_brain.site_profile p WHERE p.tenant_id = f.tenant_id AND p.snapshot_id >= f.snapshot_id)`, c, younger).Scan(&snapshot)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return kept{}, false, nil
@@ -249,21 +249,21 @@ func partialSince(ctx context.Context, tx *postgres.TenantTx, c connection.ID) (
 	return *since, nil
 }
 
-// write adds a version, and returns it with its number and time.
-func write(ctx context.Context, tx *postgres.TenantTx, c connection.ID, run int64, from kept, call int64, p Profile) (Profile, error) {
+// write adds a version; the database gives it its number and time.
+func write(ctx context.Context, tx *postgres.TenantTx, c connection.ID, run int64, from kept, call int64, p Profile) error {
 	columns := make([][]byte, 4)
 	for i, list := range []any{p.PricingPatterns, p.ContentPatterns, p.Evidence, p.Changes} {
 		var err error
 		if columns[i], err = json.Marshal(list); err != nil {
-			return p, fmt.Errorf("website: write a profile: %w", err)
+			return fmt.Errorf("website: write a profile: %w", err)
 		}
 	}
-	err := tx.QueryRow(ctx, profileSQL, tx.Tenant, p.Niche, p.Audience, p.Positioning, columns[0], columns[1], columns[2], columns[3], p.Model, p.PromptVersion,
-		c, run, from.Snapshot, call, from.TextHash, schemaVersion(), p.Grounded, p.Fresh).Scan(&p.Version, &p.CreatedAt)
+	_, err := tx.Exec(ctx, profileSQL, tx.Tenant, p.Niche, p.Audience, p.Positioning, columns[0], columns[1], columns[2], columns[3], p.Model, p.PromptVersion,
+		c, run, from.Snapshot, call, from.TextHash, schemaVersion(), p.Grounded, p.Fresh)
 	if err != nil {
-		return p, fmt.Errorf("website: write a profile: %w", err)
+		return fmt.Errorf("website: write a profile: %w", err)
 	}
-	return p, nil
+	return nil
 }
 
 // answerWaits reports whether an answer that came by a batch is there to be taken.

@@ -53,6 +53,26 @@ SELECT model, input, output, input * 5 / 4, input / 10, tier_above, input_above,
                ('claude-haiku-4-5', 1000000, 5000000, NULL, 1000000, 5000000))
     AS p (model, input, output, tier_above, input_above, output_above);
 
+-- +goose StatementBegin
+-- A price that is too low is a cap that is too high: no way of changing one leaves no trace. Before is the price that held.
+CREATE FUNCTION llm_price_audited() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    before jsonb := to_jsonb(old);
+BEGIN
+    IF tg_op = 'INSERT' THEN
+        SELECT to_jsonb(p) INTO before FROM llm_price p WHERE p.model = new.model AND p.checked_on < new.checked_on ORDER BY p.checked_on DESC LIMIT 1;
+    ELSIF old IS NOT DISTINCT FROM new THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO audit_event (tenant_id, actor, action, subject, detail)
+    VALUES ('00000000-0000-0000-0000-000000000000', session_user, 'budget.price', coalesce(new.model, old.model),
+            jsonb_build_object('before', before, 'now', to_jsonb(new)));
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER llm_price_audited AFTER INSERT OR UPDATE OR DELETE ON llm_price FOR EACH ROW EXECUTE FUNCTION llm_price_audited();
+
 -- What was promised to calls under way and what was paid: in all, by day and by month (UTC), and of each tenant by month.
 -- What a call cost beyond its reservation stands in overrun: it fills the cap like the rest and cannot be refused any more.
 CREATE TABLE spend_total (
@@ -184,7 +204,7 @@ CREATE TABLE fetch_snapshot (
     body_simhash  bigint,
     text_hash     bytea CHECK (length(text_hash) = 32), -- site_text
     fingerprint   jsonb,                                -- what the hashes were made of, for telling what changed
-    gate          text CHECK (gate IN ('unchanged', 'changed', 'forced')), -- null: the site was not to be read
+    gate          text CHECK (gate IN ('unchanged', 'changed')), -- null: the site was not to be read
     gate_reason   text NOT NULL DEFAULT '',
     UNIQUE (tenant_id, snapshot_id),
     FOREIGN KEY (tenant_id, connection_id) REFERENCES connection (tenant_id, connection_id) ON DELETE CASCADE,

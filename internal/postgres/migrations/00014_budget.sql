@@ -291,7 +291,7 @@ $$;
 -- +goose StatementEnd
 
 -- The functions belong to memberintel_budget, which may create nothing once it owns them.
-REVOKE EXECUTE ON FUNCTION budget_cap_audited(), budget_price(llm_price, boolean, bigint, bigint, bigint, bigint),
+REVOKE EXECUTE ON FUNCTION budget_cap_audited(), llm_price_audited(), budget_price(llm_price, boolean, bigint, bigint, bigint, bigint),
     budget_period(text, timestamptz), budget_charge(llm_call, bigint, bigint, bigint), budget_close(llm_call, text), budget_call(bigint, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION budget_price(llm_price, boolean, bigint, bigint, bigint, bigint), budget_charge(llm_call, bigint, bigint, bigint),
     budget_close(llm_call, text), budget_call(bigint, uuid), budget_period(text, timestamptz) TO memberintel_budget;
