@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"memberintel/internal/fault"
@@ -138,7 +140,10 @@ type dollars guard.Micro
 func (d *dollars) UnmarshalText(text []byte) error {
 	amount, err := guard.ParseDollars(string(text))
 	*d = dollars(amount)
-	return err
+	if err != nil {
+		return errors.New(strings.TrimSuffix(fault.Sentence(err), ".")) // the grammar's own words follow
+	}
+	return nil
 }
 
 // Help says who may, with examples.
@@ -164,7 +169,11 @@ func (c *priceSetCommand) Run(ctx context.Context, p *program) error {
 		text := line("%s had no price; it is used from now on.", now.Model)
 		if before != nil {
 			was := viewPrice(*before)
-			old, text = &was, line("To go back to what it cost before: %s", was.again())
+			back := was.again()
+			if view.Above != nil && was.Above == nil {
+				back += " --tier-above 0"
+			}
+			old, text = &was, line("To go back to what it cost before: %s", back)
 			if now.Costs(*before) {
 				text = line("%s costs what it did; that counts as checked on %s.", now.Model, view.CheckedOn)
 			}

@@ -38,6 +38,12 @@ func TestPricesAreListedAndEntered(t *testing.T) {
 	}
 	d.must(d.json(exitUsage, "price", "set", "claude-opus-5-5", "--input", "0.0000001", "--output", "20", "--source", priced), map[string]any{"kind": "usage"})
 	d.must(d.json(exitError, append(set, "--batch-percent", "0")...), map[string]any{"kind": "invalid"})
+	_, stdout, _ = d.run(nil, append(set, "--tier-above", "100000", "--input-above", "5", "--output-above", "25")...)
+	_, back, found := strings.Cut(stdout, "before: memberintel ")
+	if code, _, stderr := d.run(nil, strings.Fields(back)...); !found || code != exitDone {
+		t.Errorf("exit %d, %s after %q", code, stderr, stdout)
+	}
+	d.must(d.json(exitDone, "price", "list"), map[string]any{"prices.2.model": "claude-opus-5-5", "prices.2.input": "3.999999", "prices.2.tier_above": nil})
 	d.env = append(d.env, "MEMBERINTEL_OWNER_DATABASE_URL=") // as a server that migrates elsewhere
 	refused := d.json(exitError, set...)
 	if text, _ := refused.at("error").(string); !strings.Contains(text, "MEMBERINTEL_OWNER_DATABASE_URL") {
