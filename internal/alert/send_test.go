@@ -181,20 +181,6 @@ func TestMailsOfThreeDaysAgoAreNotSent(t *testing.T) {
 	w.became("it is set late", "owner00@club.example dropped 0")
 }
 
-func TestAServerThatIsNotSetIsSaidOnce(t *testing.T) {
-	w := newWorld(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- (&alert.Sender{DB: w.db, Log: w.watcher.Log}).Run(ctx) }()
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-	if got := strings.Count(w.logged.String(), "MEMBERINTEL_SMTP_URL"); got != 1 {
-		t.Errorf("said %d times: %s", got, w.logged)
-	}
-}
-
 func TestTheMailSwitchHoldsMailsBack(t *testing.T) {
 	w := newWorld(t)
 	s := newSink(t)

@@ -184,6 +184,39 @@ func TestServeSaysThatItsPortIsTaken(t *testing.T) {
 	}
 }
 
+func TestServeSaysOnceThatMailsHaveNoServer(t *testing.T) {
+	for name, test := range map[string]struct {
+		env  []string
+		said int
+	}{
+		"none": {nil, 1},
+		"set":  {[]string{"MEMBERINTEL_SMTP_URL=smtp://127.0.0.1:2525"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			ctx, stop := context.WithCancel(t.Context())
+			read, write := io.Pipe()
+			go func() {
+				Run(ctx, Process{Args: []string{"serve", "--listen", "127.0.0.1:0"}, Env: append(d.env, test.env...), Stdout: io.Discard, Stderr: write})
+				_ = write.Close()
+			}()
+			said := 0
+			for lines := bufio.NewScanner(read); lines.Scan(); {
+				if strings.Contains(lines.Text(), "MEMBERINTEL_SMTP_URL") {
+					said++
+				}
+				if strings.Contains(lines.Text(), "msg=serving") {
+					stop()
+				}
+			}
+			stop()
+			if said != test.said {
+				t.Errorf("said %d times, want %d", said, test.said)
+			}
+		})
+	}
+}
+
 func TestWhenTheNextSyncIsDue(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
