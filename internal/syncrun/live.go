@@ -25,6 +25,10 @@ func (l *Ledger) CommitLive(ctx context.Context, tx *postgres.TenantTx, c connec
 		if result, err = l.Warehouse.Apply(ctx, tx, w.Batch, warehouse.DeriveNow); err != nil {
 			return result, err
 		}
+		// A payment, or who has come or gone, may show who somebody is whom another platform knows.
+		if err := l.Warehouse.LinkOf(ctx, tx, result.Tellers); err != nil {
+			return result, err
+		}
 	}
 	if w.Also != nil {
 		return result, w.Also(ctx, tx, result)

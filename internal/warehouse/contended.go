@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -51,6 +52,14 @@ func contendedBy(b *canonical.Batch) []string {
 				names = append(names, *id)
 			}
 		}
+	}
+	for i := range b.Members {
+		var borne []string
+		_ = json.Unmarshal(b.Members[i].ForeignIDs, &borne) // what is no list names nobody
+		names = append(names, borne...)
+	}
+	for i := range b.Subscriptions {
+		add(&b.Subscriptions[i].SourceID, b.Subscriptions[i].ForeignID)
 	}
 	for i := range b.Invoices {
 		v := &b.Invoices[i]

@@ -100,6 +100,47 @@ func TestLinkingSomeIsLinkingAll(t *testing.T) {
 	}
 }
 
+// TestACustomerWhoComesLate is whom the site has named already, and nobody once the customer has gone, although the site tells
+// nothing more.
+func TestACustomerWhoComesLate(t *testing.T) {
+	w := newWorld(t)
+	stripe := func(b canonical.Batch) {
+		t.Helper()
+		b.Source = w.src
+		err := w.db.TenantTx(t.Context(), w.tenant, func(tx *postgres.TenantTx) error {
+			result, err := w.w.Apply(t.Context(), tx, &b, warehouse.DeriveNow)
+			if err != nil {
+				return err
+			}
+			return w.w.LinkOf(t.Context(), tx, result.Tellers) // as a webhook does
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must := func(when string, want ...string) {
+		t.Helper()
+		got := w.rows(`SELECT string_agg(source_id, ' ' ORDER BY source_id) FROM members WHERE person_id IS NOT NULL GROUP BY person_id ORDER BY 1`)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: linked are %q, want %q", when, got, want)
+		}
+	}
+	seen := fetched(0, 0)
+	stripe(canonical.Batch{Members: []canonical.Member{{Head: head("cus_0", seen, "")}, {Head: head("cus_2", seen, "")}}})
+	w.applyAndLink(&canonical.Batch{
+		Source:        sitePress(),
+		Members:       []canonical.Member{{Head: head("1", seen, ""), ForeignIDs: []byte(`["cus_1"]`)}, {Head: head("2", seen, "")}},
+		Subscriptions: []canonical.Subscription{{Head: head("20", seen, ""), MemberSourceID: ptr("2"), Status: "active", AccessDerived: true, ForeignID: ptr("sub_2")}},
+	})
+	must("before the customer")
+	stripe(canonical.Batch{Members: []canonical.Member{{Head: head("cus_1", seen, "")}}})
+	must("with the customer", "1 cus_1")
+	stripe(canonical.Batch{Subscriptions: []canonical.Subscription{{Head: head("sub_2", seen, ""), MemberSourceID: ptr("cus_2"), Status: "active"}}})
+	must("with the subscription", "1 cus_1", "2 cus_2")
+	stripe(canonical.Batch{Members: []canonical.Member{{Head: canonical.Head{SourceID: "cus_1", Observed: fetched(10, 10), Deleted: canonical.DeletedByEvent}}}})
+	must("without the customer", "2 cus_2")
+}
+
 // What more than twenty members bear proves nothing about the next one either.
 func TestAnIDThatManyBearLinksNobody(t *testing.T) {
 	w := newWorld(t)

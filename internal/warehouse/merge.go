@@ -58,7 +58,7 @@ type Result struct {
 	Written int   // rows inserted, changed or confirmed
 	Ties    []Tie // records that must be fetched again
 	// Touched are the source's members whom the batch tells of or told of before, Tellers those of any platform whose
-	// payments it may have linked. A pass leaves both to Link.
+	// payments it may have linked, and the source's own who have come or gone. A pass leaves both to Link.
 	Touched, Tellers []Whose
 	// Ignored counts the records that told nothing new: older than what is there, or the same.
 	Ignored map[Ref]bool
@@ -98,6 +98,9 @@ func (w *Warehouse) Apply(ctx context.Context, tx *postgres.TenantTx, b *canonic
 	}
 	m.deriveEvents(b)
 	m.settle()
+	if deriving == DeriveNow {
+		m.arrivals(b)
+	}
 	return m.result, m.err
 }
 
@@ -116,6 +119,20 @@ type merging struct {
 	ends    []func()
 	result  Result
 	err     error
+}
+
+// arrivals adds whom another platform may have known before the batch told of them, or may know no more.
+func (m *merging) arrivals(b *canonical.Batch) {
+	for i := range b.Members {
+		if v := &b.Members[i]; v.Deleted != "" || m.fresh[Ref{"members", v.SourceID}] {
+			m.result.Tellers = append(m.result.Tellers, Whose{b.Source, v.SourceID})
+		}
+	}
+	for i := range b.Subscriptions {
+		if s := &b.Subscriptions[i]; s.MemberSourceID != nil && m.fresh[Ref{"subscriptions", s.SourceID}] {
+			m.result.Tellers = append(m.result.Tellers, Whose{b.Source, *s.MemberSourceID})
+		}
+	}
 }
 
 // then does step after the next round trip.

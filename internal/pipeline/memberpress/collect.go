@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strconv"
 
 	"github.com/tidwall/gjson"
@@ -173,16 +172,6 @@ func (d *collector) buryAbsent(ctx context.Context, gone map[string][]string, at
 		return nil
 	})
 	return buried, err
-}
-
-// identifies reports whether a record bears an id of another platform, or is gone that may have borne one.
-func (d *collector) identifies() bool {
-	return slices.ContainsFunc(d.batch.Orders, func(o canonical.Order) bool { return o.ForeignID != nil || o.Deleted != "" }) ||
-		slices.ContainsFunc(d.batch.Members, func(m canonical.Member) bool { return m.ForeignIDs != nil || m.Deleted != "" }) ||
-		slices.ContainsFunc(d.batch.Subscriptions, func(s canonical.Subscription) bool { return s.ForeignID != nil || s.Deleted != "" }) ||
-		slices.ContainsFunc(d.batch.Transactions, func(t canonical.Transaction) bool {
-			return t.ForeignID != nil || t.OrderSourceID != nil || t.Deleted != ""
-		})
 }
 
 // work is what was gathered.

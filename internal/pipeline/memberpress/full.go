@@ -19,13 +19,15 @@ const (
 	changesStream = "changes"
 )
 
-// start is where a full pass began. A resumed one keeps it, as long as epoch and mapping are the same.
+// start is where a full pass began. A resumed one keeps it, as long as epoch and mapping are the same, and unless a gateway
+// has turned out to be live whose rows it has read as tests.
 type start struct {
 	Watermark string    `json:"watermark"` // from which changes count
 	Epoch     string    `json:"epoch"`
 	Mapping   int       `json:"mapping"`
 	Began     time.Time `json:"began"` // what no reading since has shown is gone
 	AsOf      time.Time `json:"as_of"`
+	Gateways  gateways  `json:"gateways"` // as they were known then: what was read since was marked by that
 }
 
 // maxPass is how long ago a pass may have begun for it to be resumed.
@@ -81,7 +83,11 @@ func (s *pass) begin(ctx context.Context, h Handshake) (start, []syncrun.Saved, 
 		if err := json.Unmarshal(k.Position, &was); err != nil {
 			return start{}, nil, fmt.Errorf("memberpress: checkpoint: %w", err)
 		}
-		if was.Epoch == h.Epoch && was.Mapping == MappingVersion && h.ServerTime.Sub(was.AsOf) < maxPass {
+		if s.before == nil { // no pass has come to its end yet, and this one knows what the site told when it began
+			s.before = was.Gateways
+			s.modes = s.before.told(h)
+		}
+		if was.Epoch == h.Epoch && was.Mapping == MappingVersion && h.ServerTime.Sub(was.AsOf) < maxPass && !s.modes.reveal(was.Gateways) {
 			s.clock.notBefore(was.Began)
 			return was, saved, nil
 		}
@@ -91,7 +97,7 @@ func (s *pass) begin(ctx context.Context, h Handshake) (start, []syncrun.Saved, 
 			return start{}, nil, err
 		}
 	}
-	began := start{h.Watermark, h.Epoch, MappingVersion, s.clock.reading(h.ServerTime).From, h.ServerTime}
+	began := start{h.Watermark, h.Epoch, MappingVersion, s.clock.reading(h.ServerTime).From, h.ServerTime, s.modes}
 	return began, nil, s.run.Commit(ctx, syncrun.Work{
 		Checkpoints: []syncrun.Checkpoint{{Stream: startStream, Position: began}},
 		Also: func(ctx context.Context, tx *postgres.TenantTx, _ warehouse.Result) error {

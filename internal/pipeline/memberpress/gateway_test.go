@@ -58,3 +58,41 @@ func TestTestModeEnds(t *testing.T) {
 	c.site.Reinstall()
 	step("everything read anew", false, true, "8001 8003 8004 8006")
 }
+
+// A first pass that stops in test mode and goes on when the gateway is live has read nothing as a test that is money, nor the
+// other way round.
+func TestTestModeEndsWithinAPass(t *testing.T) {
+	for name, c := range map[string]struct {
+		first, then bool // in test mode
+		money       string
+	}{
+		"live on the way":         {true, false, "8001 8003"},
+		"in test mode on the way": {false, true, "8001"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := pgtest.New(t)
+			pgtest.SetNow(t, db, clubStart)
+			mode := func(test bool) []site.Gateway {
+				return []site.Gateway{{ID: "g1", Class: "MeprStripeGateway"}, {ID: "g2", Class: "MeprStripeGateway", Test: test}}
+			}
+			club := openClub(t, db, "club", site.Config{Gateways: mode(c.first)})
+			club.paysByG2(8001, clubStart.AddDate(0, -1, 0))
+			cure := club.site.Fault(site.Fault{Kind: site.FatalHTML, Path: "/sync/members"}) // which come after the transactions
+			if report, err := club.p.Sync(t.Context(), club.current(), "", nil); err == nil {
+				t.Fatalf("%+v", report)
+			}
+			cure()
+			club.clock.Advance(time.Hour)
+			club.site.SetGateways(mode(c.then)...)
+			club.paysByG2(8003, club.clock.Now())
+			if report := club.sync(syncrun.Full); report.Status != syncrun.Succeeded {
+				t.Fatalf("%+v", report)
+			}
+			got := value[string](club, `SELECT coalesce(string_agg(source_id, ' ' ORDER BY source_id), '') FROM payments WHERE amount_minor = 100000`)
+			if got != c.money {
+				t.Errorf("%s is money, want %s", got, c.money)
+			}
+			club.mustEqual()
+		})
+	}
+}

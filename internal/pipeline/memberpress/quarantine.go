@@ -9,6 +9,7 @@ import (
 	"memberintel/internal/connection"
 	"memberintel/internal/postgres"
 	"memberintel/internal/syncrun"
+	"memberintel/internal/warehouse"
 )
 
 // Reread is what came of trying quarantined objects again.
@@ -63,6 +64,13 @@ func (p *Pipeline) reread(ctx context.Context, c connection.Connection, run *syn
 		}
 		work := d.work()
 		work.Quarantined = nil // they are there already
+		also := work.Also
+		work.Also = func(ctx context.Context, tx *postgres.TenantTx, r warehouse.Result) error {
+			if err := also(ctx, tx, r); err != nil {
+				return err
+			}
+			return p.Ledger.Warehouse.LinkOf(ctx, tx, append(r.Touched, r.Tellers...))
+		}
 		work.Checkpoints = []syncrun.Checkpoint{{Stream: "quarantine", Position: after, Records: len(held)}}
 		if err := run.Commit(ctx, work); err != nil {
 			return tried, released, err

@@ -229,7 +229,7 @@ func (s *pass) commit(ctx context.Context, d *collector, work syncrun.Work, furt
 		if err := also(ctx, tx, r); err != nil {
 			return err
 		}
-		if d.identifies() && s.run.Mode != syncrun.Full { // which links all in the end
+		if s.run.Mode != syncrun.Full { // which links all in the end
 			if err := s.p.Ledger.Warehouse.LinkOf(ctx, tx, append(r.Touched, r.Tellers...)); err != nil {
 				return err
 			}

@@ -333,6 +333,32 @@ func TestVerifyComparesWhatWasSent(t *testing.T) {
 	c.mustEqual()
 }
 
+// A member who no longer has the customer's id that somebody typed in wrongly is that customer no more.
+func TestAnIDThatIsTakenAwayLinksNobody(t *testing.T) {
+	c := newClub(t)
+	_, err := pgtest.Owner(t, c.db).Exec(t.Context(), `
+		INSERT INTO members (tenant_id, source_platform, source_account_id, livemode, source_id, observed_at, observed_until)
+		VALUES ($1, 'stripe', 'acct_1', true, 'cus_108', $2, $2)`, c.c.TenantID, clubStart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.sync("")
+	linked := func() int { return value[int](c, `SELECT count(*) FROM members WHERE person_id IS NOT NULL`) }
+	if n := linked(); n != 2 {
+		t.Fatalf("%d members are linked", n)
+	}
+	c.clock.Advance(time.Hour)
+	m, _ := site.Find[site.Member](c.site, 108)
+	m.GatewayCustomers = nil
+	c.site.Put(m)
+	if report := c.sync(""); report.Mode != syncrun.Incremental {
+		t.Errorf("%+v", report)
+	}
+	if n := linked(); n != 0 {
+		t.Errorf("%d members are linked", n)
+	}
+}
+
 // The five questions.
 func TestWhatEveryPipelineIsAsked(t *testing.T) {
 	db := pgtest.New(t)

@@ -240,11 +240,7 @@ func (in *Intake) writePart(ctx context.Context, tx *postgres.TenantTx, part []*
 	}
 	in.p.Connections.Require(tx, c.ID, c.Generation, errOutdated)
 	work := merged.work()
-	result, err := in.p.Ledger.CommitLive(ctx, tx, c, work)
-	if err == nil { // a payment may show who somebody is whom another platform knows
-		err = in.p.Ledger.Warehouse.LinkOf(ctx, tx, result.Tellers)
-	}
-	if err != nil {
+	if _, err := in.p.Ledger.CommitLive(ctx, tx, c, work); err != nil {
 		return syncrun.Push{}, err
 	}
 	var asOf time.Time
