@@ -17,7 +17,7 @@ type gateways map[string]gateway
 
 // gateway is when a gateway was in test mode, by the site's clock.
 type gateway struct {
-	Since  time.Time `json:"since"`  // when it was first told of
+	Since  time.Time `json:"since"`  // when it was first told of, or last that it was not there yet
 	Live   time.Time `json:"live"`   // when it was last known to be live; zero: it never was
 	Test   bool      `json:"test"`   // it was in test mode when it was last told of
 	Tested []span    `json:"tested"` // while it is, the last one has no end yet
@@ -38,11 +38,34 @@ func (all gateways) told(h Handshake) gateways {
 	for _, g := range h.Site.Gateways {
 		is, known := now[g.ID]
 		if !known {
-			is.Since = h.ServerTime
+			is.Since = all.last(h.ServerTime)
 		}
 		now[g.ID] = is.found(g.Test && g.Class != offlineClass, h.ServerTime)
 	}
 	return now
+}
+
+// last is when anything was told, and where nothing ever was, now.
+func (all gateways) last(now time.Time) time.Time {
+	var at time.Time
+	for _, is := range all {
+		for _, told := range append([]time.Time{is.Since, is.Live}, untils(is.Tested)...) {
+			if told.After(at) {
+				at = told
+			}
+		}
+	}
+	if at.IsZero() {
+		return now
+	}
+	return at
+}
+
+func untils(spans []span) (times []time.Time) {
+	for _, s := range spans {
+		times = append(times, s.Until)
+	}
+	return times
 }
 
 // reached notes that what was told held until the site answered at that time.

@@ -96,3 +96,20 @@ func TestTestModeEndsWithinAPass(t *testing.T) {
 		})
 	}
 }
+
+// What is bought to try out a gateway that an owner has just added, is a test also when it is live later: it was not there
+// when the site told of its gateways before.
+func TestWhatTriesOutANewGatewayIsATest(t *testing.T) {
+	tells := func(at time.Time, gateways ...Gateway) Handshake {
+		return Handshake{ServerTime: at, Site: Description{Gateways: gateways}}
+	}
+	g1, g2 := Gateway{ID: "g1", Class: "MeprStripeGateway"}, Gateway{ID: "g2", Class: "MeprStripeGateway", Test: true}
+	all := gateways(nil).told(tells(clubStart, g1)).told(tells(clubStart.Add(time.Hour), g1, g2))
+	g2.Test = false
+	all = all.told(tells(clubStart.Add(2*time.Hour), g1, g2))
+	for after, want := range map[time.Duration]bool{-time.Hour: false, time.Hour / 2: true, time.Hour: true, 2 * time.Hour: false} {
+		if got := all["g2"].tested(clubStart.Add(after)); got != want {
+			t.Errorf("bought %s after the start: a test is %t", after, got)
+		}
+	}
+}
